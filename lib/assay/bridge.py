@@ -1,0 +1,277 @@
+"""The only door to the worker: hand over a request, sleep, and say in what way it ended."""
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from assay import canonical, layout, proc
+
+SOURCE = Path(__file__).parent / "worker"
+PROTOCOL = 1
+OK = "ok"
+MAX_ANSWER = 256 * 1024 * 1024
+PROCESSES = 512
+STATUS_KINDS = ("timeout", "memory-limit", "process-limit", "log-limit", "stopped")
+KINDS = (
+    "missing-package",
+    "out-of-memory",
+    "refused",
+    "adapter-error",
+    "upstream-error",
+    "unsupported",
+    "worker-error",
+)
+stop_all = proc.stop_all
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a worker may use before it is ended."""
+
+    seconds: float | None = 600.0
+    memory_mib: int | None = None
+    log_mib: int = 64
+    file_mib: int = 4096  # the largest single file it may write
+    slack: float = 10.0  # seconds after which the supervisor itself is given up
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a request ended; `value` is there when kind is "ok"."""
+
+    value: dict[str, Any] | None
+    kind: str
+    message: str
+    where: str
+    log: Path
+    read: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    peak_mib: int | None = None
+    name: str = ""  # the package, when one is missing
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether the worker answered with a value."""
+        return self.value is not None
+
+
+def run(
+    *,
+    python: Path,
+    workspace: Path,
+    request: dict[str, Any],
+    request_file: str,
+    out: Path,
+    log: Path,
+    checkpoint: Path | None = None,
+    stat_key: tuple[int, int, int, int] | None = None,
+    limits: Limits = Limits(),
+) -> Outcome:
+    """Have the model's interpreter answer one request."""
+    workspace, out, log = workspace.resolve(), out.resolve(), log.resolve()
+    install_worker(workspace)
+    _write_if_other(workspace / request_file, canonical.dumps(request).encode())
+    scratch = out / ".worker"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    answer = scratch / "answer.json"
+    boot = f"{layout.WORKER}/boot.py"
+    # The interpreter is not resolved: the link in a venv is what makes it that venv's.
+    command: list[str | Path] = [python.absolute(), "-I", boot, request_file, answer, "--out", out]
+    command += ["--checkpoint", checkpoint.absolute()] if checkpoint else []
+    environment = _environment(scratch, request, limits, stat_key)
+    seconds = None if limits.seconds is None else limits.seconds + limits.slack
+    try:
+        ended = proc.run(command, cwd=workspace, log=log, environment=environment, seconds=seconds)
+        return _outcome(ended, answer, log, limits)
+    except FileNotFoundError:
+        return _failed("no-answer", f"there is no interpreter at {python}", log)
+    except PermissionError:
+        return _failed("no-answer", f"{python} may not be run", log)
+    finally:
+        _cut(log, limits.log_mib)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def install_worker(workspace: Path) -> list[str]:
+    """Copy the worker's files into a workspace, those that differ; return their names."""
+    target = workspace / layout.WORKER
+    written = [name for name, content in worker_files() if _write_if_other(target / name, content)]
+    known = {name for name, _ in worker_files()}
+    for path in sorted((target / "assay_worker").rglob("*.py")):
+        if path.relative_to(target).as_posix() not in known:
+            path.unlink()
+    return written
+
+
+def worker_files() -> Iterator[tuple[str, bytes]]:
+    """List the files that make up the worker, with their bytes."""
+    yield "boot.py", (SOURCE / "boot.py").read_bytes()
+    for path in sorted((SOURCE / "assay_worker").glob("*.py")):
+        yield f"assay_worker/{path.name}", path.read_bytes()
+    yield "assay_worker/canonical.py", Path(canonical.__file__).read_bytes()
+
+
+def explain(outcome: Outcome) -> str:
+    """Say in one plain sentence how a request ended."""
+    at = f" ({outcome.where})" if outcome.where else ""
+    if outcome.kind == "missing-package":
+        return f"{outcome.name or 'a package'} is missing in the model's environment{at}"
+    starts = {
+        OK: "the worker answered",
+        "out-of-memory": f"memory ran out: {outcome.message}",
+        "refused": f"the worker refused: {outcome.message}",
+        "adapter-error": f"the adapter failed{at}: {outcome.message}",
+        "upstream-error": f"upstream's code or the model's runtime failed{at}: {outcome.message}",
+        "worker-error": f"a bug of assay in the worker{at}: {outcome.message}",
+    }
+    return starts.get(outcome.kind, outcome.message)
+
+
+def tail(outcome: Outcome, lines: int = 20) -> str:
+    """Return the last lines of what the worker printed."""
+    try:
+        with outcome.log.open("rb") as f:
+            f.seek(max(0, os.fstat(f.fileno()).st_size - 64 * 1024))
+            text = f.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+# ---------------------------------------------------------------- before
+def _environment(
+    home: Path, request: dict[str, Any], limits: Limits, stat_key: tuple[int, int, int, int] | None
+) -> dict[str, str]:
+    asked = {
+        "ASSAY_SECONDS": limits.seconds,
+        "ASSAY_MEMORY_MIB": limits.memory_mib,
+        "ASSAY_LOG_MIB": limits.log_mib,
+        "ASSAY_FILE_MIB": limits.file_mib,
+        "ASSAY_PROCESSES": PROCESSES,
+        "ASSAY_INTERVAL": 1.0 if request.get("verb") == "measure" else None,
+        "ASSAY_PARENT": os.getpid(),
+        "ASSAY_CHECKPOINT_STAT": ":".join(map(str, stat_key)) if stat_key else None,
+    }
+    environment = proc.clean_environment(os.environ, home=home)
+    return environment | {name: str(value) for name, value in asked.items() if value is not None}
+
+
+def _write_if_other(path: Path, content: bytes) -> bool:
+    """Write a file aside and rename it, unless it has these bytes already."""
+    try:
+        if path.read_bytes() == content:
+            return False
+    except OSError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    aside.write_bytes(content)
+    aside.replace(path)
+    return True
+
+
+# ---------------------------------------------------------------- after
+def _outcome(ended: proc.Ended, answer: Path, log: Path, limits: Limits) -> Outcome:
+    end = _end_of(answer)
+    peak = end.get("peak_mib")
+    if ended.overdue or end.get("end") in STATUS_KINDS:
+        kind = "timeout" if ended.overdue else end["end"]
+        return _failed(kind, _limit_passed(kind, limits), log, peak=peak)
+    if not end:
+        kind = "stopped" if ended.stopped else "killed" if ended.code < 0 else "no-answer"
+        return _failed(kind, _supervisor_lost(kind, ended.code), log)
+    if answer.exists() or answer.is_symlink():
+        return _answered(answer, log, peak)
+    if end.get("end") == "signal":
+        return _failed("killed", f"the worker was killed by {_signal_name(end['code'])}", log, peak=peak)
+    message = f"the worker ended with exit code {end.get('code')} and left no answer"
+    return _failed("no-answer", message, log, peak=peak)
+
+
+def _end_of(answer: Path) -> dict[str, Any]:
+    """Read how the supervisor saw it end; {} when it was killed itself."""
+    try:
+        end = json.loads(answer.with_name(answer.name + ".end").read_text())
+    except (OSError, ValueError):
+        return {}
+    return end if isinstance(end, dict) else {}
+
+
+def _answered(answer: Path, log: Path, peak: int | None) -> Outcome:
+    try:
+        if answer.is_symlink() or not answer.is_file() or answer.stat().st_size > MAX_ANSWER:
+            raise ValueError("it is not a plain file of a sensible size")
+        content = canonical.loads(answer.read_text(encoding="utf-8"))
+        return _checked(content, log, peak)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        return _failed("bad-answer", f"the worker's answer cannot be used: {error}", log, peak=peak)
+
+
+def _checked(content: Any, log: Path, peak: int | None) -> Outcome:
+    """Turn an answer into an outcome; raise when it is not of the protocol."""
+    if not isinstance(content, dict) or content.get("protocol") != PROTOCOL:
+        raise ValueError(f"it is not of protocol {PROTOCOL}")
+    value, error = content.get("ok"), content.get("error")
+    if (value is None) == (error is None) or not isinstance(value if error is None else error, dict):
+        raise ValueError("it holds neither a value nor an error, or both")
+    if error is not None and error["kind"] not in KINDS:
+        raise ValueError(f"it names an unknown kind of error, {error['kind']!r}")
+    error = error or {"kind": OK, "message": ""}
+    return Outcome(
+        value=value,
+        kind=error["kind"],
+        message=str(error["message"]),
+        where=str(error.get("where", "")),
+        name=str(error.get("name", "")),
+        log=log,
+        read=tuple(str(p) for p in content.get("read", ())),
+        versions={str(k): str(v) for k, v in content.get("versions", {}).items()},
+        warnings=tuple(str(w) for w in content.get("warnings", ())),
+        peak_mib=peak,
+    )
+
+
+def _failed(kind: str, message: str, log: Path, *, peak: int | None = None) -> Outcome:
+    return Outcome(value=None, kind=kind, message=message, where="", log=log, peak_mib=peak)
+
+
+def _limit_passed(kind: str, limits: Limits) -> str:
+    return {
+        "timeout": f"the worker was ended after {limits.seconds} s without an answer",
+        "memory-limit": f"the worker was ended because it used more than {limits.memory_mib} MiB of memory",
+        "process-limit": f"the worker was ended because it started more than {PROCESSES} processes",
+        "log-limit": f"the worker was ended because it printed more than {limits.log_mib} MiB",
+        "stopped": "the worker was stopped on request",
+    }[kind]
+
+
+def _supervisor_lost(kind: str, code: int) -> str:
+    if kind == "stopped":
+        return _limit_passed("stopped", Limits())
+    if kind == "killed":
+        return f"the process that watches the worker was killed by {_signal_name(-code)}"
+    return f"the model's interpreter did not start the worker (exit code {code})"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _cut(log: Path, limit_mib: int) -> None:
+    """Keep a log within its limit; say that it was cut."""
+    try:
+        if log.stat().st_size > limit_mib * 1024 * 1024:
+            os.truncate(log, limit_mib * 1024 * 1024)
+            with log.open("ab") as f:
+                f.write(b"\n[cut here: the limit of the log was reached]\n")
+    except FileNotFoundError:
+        return

@@ -1,0 +1,311 @@
+"""One experiment's build: decides what is stale and why, runs a stage, records it."""
+
+import os
+import shutil
+import socket
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from assay import VERSION, code, files, layout, plan, stamp, workspace
+from assay.code import OwnCode
+from assay.config.spec import files_of
+from assay.digests import Digests
+from assay.domain import Experiment
+from assay.errors import StageFailed
+from assay.journal import Entry, Journal, Line
+from assay.plan import Stage
+from assay.projection import differences, shown
+from assay.requests import Requests, adapter_digest
+from assay.stages import run_stage
+from assay.stages.job import Job
+from assay.workspace import Workspace
+
+FRESH, STALE, NEVER, AFTER, OFF, FAILED, ELSEWHERE, EDITED = (
+    "fresh", "stale", "never", "after", "off", "failed", "elsewhere", "edited",
+)  # fmt: skip
+SETTLED = (FRESH, OFF, ELSEWHERE, EDITED)  # nothing runs
+PARTIAL = ".partial"
+
+
+class Verdict(NamedTuple):
+    """Whether a stage has to run, and every reason."""
+
+    status: str
+    reasons: tuple[str, ...] = ()
+
+
+class Build:
+    """The state of one experiment during one run."""
+
+    def __init__(self, root: Path, experiment: Experiment, digests: Digests, own_code: OwnCode, place: Workspace) -> None:
+        self.root, self.experiment, self.digests, self.workspace = root, experiment, digests, place
+        self.journal = Journal(place.at(layout.JOURNAL))
+        self.requests = Requests(experiment, place, digests, own_code)
+        self.ran: list[str] = []
+        self._own_code = own_code
+        self._asked: dict[str, tuple[dict[str, Any], dict[str, str]]] = {}  # requests as last decided on
+        self._held = ExitStack()
+        self._locked = False
+        digests.remember(stamp.remembered(root, experiment.name))
+
+    # ------------------------------------------------------------ deciding
+    def why(self, stage: Stage, *, asked: bool = False) -> Verdict:
+        """Decide whether a stage is fresh, from what lies on the disk now."""
+        if stage.not_yet:
+            return Verdict(OFF, (stage.not_yet,))
+        self.journal.reread()
+        self._note_generated()
+        last = self.journal.entries.get(stage.name)
+        if last is None:
+            failure = self.journal.failures.get(stage.name)
+            if failure:
+                return Verdict(FAILED, (f"failed: {failure.text}",))
+            forgotten = stage.name in self.journal.before
+            return Verdict(STALE, ("forgotten",)) if forgotten else Verdict(NEVER, ("never built",))
+        request, seen = self._asked[stage.name] = self.requests.of(stage, last)
+        reasons = [_reason(*d) for d in differences(last.request, request)]
+        if reasons and not asked and _only_hardware(last.request, request):
+            where = last.request.get("facts", {}).get("hardware", {}).get("host", "another machine")
+            if not self._outputs(stage, last):
+                return Verdict(ELSEWHERE, (f"measured on {where}; measured here only by doit measure",))
+        reasons += self._read(last)
+        edits = self._edits(last) if stage.name == plan.REPORT else []
+        reasons += [r for p, r in self._outputs(stage, last) if p not in edits]
+        if edits:
+            because = f"; kept although {reasons[0]}" if reasons else "; kept"
+            return Verdict(EDITED, tuple(f"{p} was edited by hand{because}" for p in edits))
+        if reasons and stage.name in self.journal.failures:
+            return Verdict(FAILED, (f"failed: {self.journal.failures[stage.name].text}", *reasons))
+        return Verdict(STALE, tuple(reasons)) if reasons else Verdict(FRESH)
+
+    def survey(self) -> dict[str, Verdict]:
+        """Decide for every stage without running any: what rests on a stale one may run after it."""
+        found: dict[str, Verdict] = {}
+        for stage in plan.STAGES:
+            open_below = [s for s in stage.after if found[s].status not in SETTLED]
+            if stage.not_yet:
+                found[stage.name] = Verdict(OFF, (stage.not_yet,))
+            elif open_below and (self.journal.entries.get(stage.name) or found[open_below[0]].status == AFTER):
+                found[stage.name] = Verdict(AFTER, (f"waits for {', '.join(open_below)}",))
+            elif open_below:
+                found[stage.name] = Verdict(NEVER, ("never built",))
+            else:
+                found[stage.name] = self.why(stage)
+        return found
+
+    def _note_generated(self) -> None:
+        contract = self.journal.last("contract")
+        self.requests.generated_adapter = contract.outputs.get(layout.ADAPTER) if contract else None
+
+    def _outputs(self, stage: Stage, last: Entry) -> list[tuple[str, str]]:
+        found = []
+        for path, digest in last.outputs.items():
+            if path == layout.ADAPTER:
+                if not self.workspace.at(path).exists():
+                    found.append((path, f"{path} is missing"))
+                continue
+            now = self.digests.of(str(self.workspace.at(path)))
+            if now is None:
+                found.append((path, f"{path} is missing"))
+            elif now != digest:
+                found.append((path, f"{path} was changed: {digest[:8]} -> {now[:8]}"))
+        return found
+
+    def _edits(self, last: Entry) -> list[str]:
+        """Name the reports that a person changed: there, not empty, and not what we wrote."""
+        edited = []
+        for path in plan.BY_NAME[plan.REPORT].writes:
+            now = self.digests.of(str(self.workspace.at(path)))
+            if now and path in last.outputs and now != last.outputs[path] and _looks_like_text(self.workspace.at(path)):
+                edited.append(path)
+        return edited
+
+    def _read(self, last: Entry) -> list[str]:
+        found = []
+        for path, digest in last.read.items():
+            now = self.digests.of(str(self.place(path)))
+            if now != digest:
+                found.append(f"{path} {digest[:8]} -> {now[:8] if now else 'gone'}")
+        return found
+
+    def place(self, path: str) -> Path:
+        """Find a discovered file: workspace-relative, or "root:" for one of the repository."""
+        return self.root / path[5:] if path.startswith("root:") else self.workspace.at(path)
+
+    # ------------------------------------------------------------ locking
+    def lock(self, waiting: Any) -> bool:
+        """Hold this workspace until close(); say whether we had to wait."""
+        if self._locked:
+            return False
+        waited: list[str] = []
+
+        def tell(holder: str) -> None:
+            waited.append(holder)
+            waiting(holder)
+
+        workspace.make(self.workspace)
+        self._held.enter_context(files.lock(self.workspace.at(".lock"), waiting=tell))
+        self._locked = True
+        self.journal.reread()
+        self.journal.compact()
+        shutil.rmtree(self.workspace.at(PARTIAL), ignore_errors=True)
+        _sweep(self.workspace)
+        return bool(waited)
+
+    def close(self) -> None:
+        """Write what is derived from the journal, and let the workspace go."""
+        if self.ran and self._locked:
+            from assay import scripts
+
+            workspace.write_readmes(self.workspace, self.journal)
+            scripts.write(self.workspace, self.journal)
+        self._own_code.save()
+        self._held.close()
+        self._locked = False
+
+    # ------------------------------------------------------------ running
+    def run(self, stage: Stage) -> None:
+        """Run a stage and record it; a fault is recorded too, and nothing half-built stays."""
+        started = time.monotonic()
+        last = self.journal.last(stage.name)
+        self._note_generated()
+        request, seen = self._asked.pop(stage.name, None) or self.requests.of(stage, self.journal.entries.get(stage.name))
+        before = {p: files.stat_key(p) for p in self.requests.watched[stage.name]}
+        staging = self.workspace.at(PARTIAL) / f"{stage.name}-{os.getpid()}"
+        job = Job(self.requests, self.workspace, stage, request, staging, last, plan.number(stage))
+        try:
+            _emptied(staging)
+            run_stage(job)
+            self._same_as(before, stage)
+            outputs = self._commit(job, last)
+        except OSError as error:
+            shutil.rmtree(staging, ignore_errors=True)
+            fault = files.cannot_write(Path(error.filename or self.workspace.path), error)
+            self._record_failure(stage, str(fault))
+            raise fault from error
+        except StageFailed as fault:
+            shutil.rmtree(staging, ignore_errors=True)
+            self._record_failure(stage, str(fault))
+            raise
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+        read = {p: d for p in sorted(job.discovered) if (d := self.digests.of(str(self.place(p))))}
+        self._unmoved(stage, read, time.time_ns() - int((time.monotonic() - started) * 1e9))
+        seconds = round(time.monotonic() - started, 3)
+        now = time.strftime("%Y-%m-%d %H:%M:%S")
+        entry = Entry(stage.name, request, read, seen, outputs, seconds, now, VERSION, socket.gethostname())
+        self.journal.finished(entry)
+        self.ran.append(stage.name)
+
+    def _same_as(self, before: dict[str, Any], stage: Stage) -> None:
+        moved = [p for p, key in before.items() if files.stat_key(p) != key]
+        for path in moved:
+            known = self.digests.known(path)
+            if known is None or self.digests.of(path) != known[1]:
+                raise StageFailed(f"changed while {stage.name} was running", where=_relative(path, self.root), mend="run again")
+
+    def _unmoved(self, stage: Stage, read: dict[str, str], started_ns: int) -> None:
+        for path in read:
+            key = files.stat_key(str(self.place(path)))
+            if key and key[2] > started_ns and not path.startswith("scripts/"):
+                raise StageFailed(f"changed while {stage.name} was running", where=path, mend="run again")
+
+    def _commit(self, job: Job, last: Entry | None) -> dict[str, str]:
+        written = job.written()
+        missing = [p for p in job.stage.writes if p not in written and p not in job.kept]
+        if missing:
+            raise StageFailed(f"ended without writing {', '.join(missing)}", where=job.stage.name, mend="report this as a bug")
+        outputs: dict[str, str] = {}
+        for relative in sorted(written):
+            aside, final = job.staging / relative, self.workspace.at(relative)
+            files.sync(aside)
+            outputs[relative] = files.sha256(str(aside))
+            final.parent.mkdir(parents=True, exist_ok=True)
+            if relative in (layout.EXPERIMENT_REPORT, layout.STAKEHOLDER_REPORT):
+                self._keep_edit(final, last)
+            os.replace(aside, final)
+        for relative in job.beside:
+            outputs[relative] = files.sha256(str(self.workspace.at(relative)))
+        if layout.ADAPTER in job.stage.writes:
+            outputs[layout.ADAPTER] = self._adapter_output(job)
+        for stale in set(last.outputs if last else ()) - set(outputs):
+            self.workspace.at(stale).unlink(missing_ok=True)
+        shutil.rmtree(job.staging, ignore_errors=True)
+        return outputs
+
+    def _keep_edit(self, report: Path, last: Entry | None) -> None:
+        relative = f"reports/{report.name}"
+        now = self.digests.of(str(report))
+        if last and now and now != last.outputs.get(relative) and _looks_like_text(report):
+            os.replace(report, report.with_suffix(".edited.md"))
+
+    def _adapter_output(self, job: Job) -> str:
+        if layout.ADAPTER in job.kept and self.requests.generated_adapter:
+            return self.requests.generated_adapter
+        return adapter_digest(code.functions(code.parse(self.workspace.at(layout.ADAPTER), layout.ADAPTER)))
+
+    def _record_failure(self, stage: Stage, text: str) -> None:
+        try:
+            self.journal.event(Line("failed", stage.name, time.strftime("%Y-%m-%d %H:%M:%S"), text[:500]))
+        except StageFailed:
+            return  # a full disk cannot take the note either; the stage stays unbuilt without it
+
+    def forget(self, names: "list[str]") -> list[str]:
+        """Forget stages, so that they are built again; what they wrote stays until then."""
+        known = [n for n in names if n in self.journal.entries]
+        for name in known:
+            self.journal.event(Line("forgotten", name, time.strftime("%Y-%m-%d %H:%M:%S"), ""))
+        return known
+
+    # ------------------------------------------------------------ remembering
+    def remember(self, line: str) -> None:
+        """Write the stamp that lets the next run see in a few stats that nothing is to do."""
+        watched = set().union(*self.requests.watched.values()) if self.requests.watched else set()
+        for entry in self.journal.entries.values():
+            watched |= {str(self.workspace.at(p)) for p in entry.outputs} | {str(self.place(p)) for p in entry.read}
+        known = files_of(self.root, self.experiment)
+        stamp.write(self.root, self.experiment, self.workspace, watched, self.requests.folders, self.digests, line, known)
+
+
+def _reason(where: str, old: Any, new: Any) -> str:
+    section, _, rest = where.partition(".")
+    if section == "code":
+        return f"assay's own {rest or 'code'} changed"
+    if section == "adapter":
+        return f"adapter {rest or 'functions'} changed"
+    if section in ("yaml", "params", "files", "facts"):
+        return f"{'yaml ' if section == 'yaml' else 'param ' if section == 'params' else ''}{rest or section} {shown(old)} -> {shown(new)}"
+    if section == "records":
+        return f"{rest} {shown(old)} -> {shown(new)}"
+    return f"{where} {shown(old)} -> {shown(new)}"
+
+
+def _only_hardware(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    return all(w.startswith(("facts.hardware", "facts.accelerator")) for w, _, _ in differences(old, new))
+
+
+def _looks_like_text(path: Path) -> bool:
+    try:
+        text = path.read_bytes()
+        return bool(text.strip()) and b"\0" not in text and bool(text.decode("utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _relative(path: str, root: Path) -> str:
+    return os.path.relpath(path, root) if path.startswith(str(root) + os.sep) else path
+
+
+def _emptied(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+def _sweep(place: Workspace) -> None:
+    """Remove what a killed run left aside."""
+    for folder in (".", *layout.FOLDERS):
+        for aside in place.at(folder).glob(".*.tmp"):
+            aside.unlink(missing_ok=True)

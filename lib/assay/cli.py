@@ -1,0 +1,82 @@
+"""assay's own door: the same program as doit's, under its own name."""
+
+import os
+import sys
+from pathlib import Path
+
+from assay import VERSION, door, errors, plan
+from assay.commands import VERBS
+from assay.errors import Fault, WrongInput
+from assay.session import find_root
+
+HELP = """assay: what a model checkpoint is made of, what it is worth, and how that was found out
+
+  assay report NAME           build what is stale; NAME is experiments/NAME.yaml
+  assay STAGE NAME            build one stage and what it rests on: {stages}
+{verbs}
+  -d DIR  work there      -n N  run stages side by side      -a  build even what is fresh
+  --json  for machines    --strict  exit 4 when a target is missed    --debug  tracebacks
+
+exit codes: 0 done, 1 a stage failed, 2 the input is wrong, 3 an answer is needed, 4 a target is missed (--strict), 130 / 143 interrupted
+"""
+
+
+def run(argv: list[str]) -> int:
+    """Run one command line; give the exit code."""
+    try:
+        if not argv or argv[0] in ("help", "-h", "--help"):
+            print(_help(), end="")
+            return 0
+        if argv[0] in ("--version", "version"):
+            print(f"assay {VERSION}")
+            return 0
+        argv, start = _start(argv)
+        words = [w for w in argv if not w.startswith("-")]
+        if words[:1] in (["init"], ["completion"]):
+            return door.answer(start, door.read(argv))
+        root = find_root(start)
+        return door.command(root, _named(root, argv))
+    except Fault as fault:
+        if "--debug" in argv:
+            raise
+        door.say(fault)
+        return fault.exit_code
+    except KeyboardInterrupt:
+        return errors.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _start(argv: list[str]) -> tuple[list[str], Path]:
+    """Take -d DIR off the line."""
+    for i, word in enumerate(argv):
+        if word in ("-d", "--dir"):
+            folder = Path(argv[i + 1]) if i + 1 < len(argv) else None
+            if folder is None or not folder.is_dir():
+                raise WrongInput("-d needs a folder that is there", where=str(folder or ""), mend="assay -d DIR report NAME")
+            return argv[:i] + argv[i + 2 :], folder.resolve()
+    return argv, Path.cwd()
+
+
+def _named(root: Path, argv: list[str]) -> list[str]:
+    """Let a bare experiment name stand for exp=NAME: assay report yolo."""
+    words = [w for w in argv if not w.startswith("-") and "=" not in w]
+    if not words or words[0] in VERBS:
+        return argv
+    from assay.session import known_experiments
+
+    known = known_experiments(root)
+    names = [w for w in words[1:] if w not in plan.BY_NAME and ":" not in w and "/" not in w and not w.isdigit()]
+    if not names:
+        return argv
+    unknown = [n for n in names if n not in known]
+    if unknown:
+        mend = errors.did_you_mean(unknown[0], [*known, *plan.NAMES])
+        raise WrongInput(f"no experiment {unknown[0]!r}", where=f"experiments/{unknown[0]}.yaml", mend=mend)
+    return [w for w in argv if w not in names] + [f"exp={','.join(names)}"]
+
+
+def _help() -> str:
+    verbs = "\n".join(f"  assay {verb:<22}{does}" for verb, does in VERBS.items())
+    return HELP.format(stages=" ".join(plan.NAMES[:-1]), verbs=verbs)

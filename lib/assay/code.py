@@ -1,0 +1,189 @@
+"""Digests of code by its syntax tree, so that a comment or a blank line changes nothing."""
+
+import ast
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from assay.digests import Digests
+from assay.errors import WrongInput
+
+PACKAGE = Path(__file__).parent
+ADAPTER_FUNCTIONS = ("build", "preprocess", "infer", "postprocess", "draw")
+
+
+def tree_digest(node: ast.AST) -> str:
+    """Digest a syntax tree without positions."""
+    return hashlib.sha256(ast.dump(node, include_attributes=False).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def parse(path: Path, shown: str) -> ast.Module:
+    """Parse a Python file; a syntax error names its line."""
+    try:
+        return parse_text(path.read_bytes(), shown)
+    except OSError as error:
+        raise WrongInput(f"cannot be read: {error.strerror}", where=shown, mend="put the file back") from error
+
+
+def parse_text(text: "str | bytes", shown: str) -> ast.Module:
+    """Parse Python source; a syntax error names its line."""
+    try:
+        return ast.parse(text)
+    except SyntaxError as error:
+        raise WrongInput(f"not valid Python: {error.msg}", where=f"{shown}:{error.lineno or 1}", mend="mend that line") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise WrongInput(f"cannot be read as Python: {error}", where=shown, mend="save it as plain UTF-8 Python") from error
+
+
+def functions(module: ast.Module) -> dict[str, str]:
+    """Digest each adapter function together with every top-level definition it leans on."""
+    defined = _definitions(module)
+    effects = "".join(tree_digest(s) for s in module.body if isinstance(s, ast.Expr) and not isinstance(s.value, ast.Constant))
+    found = {}
+    for name in ADAPTER_FUNCTIONS:
+        if isinstance(defined.get(name), (ast.FunctionDef, ast.AsyncFunctionDef)):
+            parts = "".join(f"{p}={tree_digest(defined[p])};" for p in sorted(_reachable(name, defined)))
+            found[name] = hashlib.sha256((effects + parts).encode()).hexdigest()[:16]
+    return found
+
+
+def imports(module: ast.Module) -> list[str]:
+    """Name every module that a file imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+    return sorted(found)
+
+
+def lines(module: ast.Module) -> dict[str, int]:
+    """Give the line of every top-level definition."""
+    return {name: statement.lineno for name, statement in _definitions(module).items()}
+
+
+def keywords(module: ast.Module, name: str) -> dict[str, object]:
+    """Name a function's keyword-only parameters with their literal defaults (... when not literal)."""
+    node = _definitions(module).get(name)
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return {}
+    return {a.arg: _literal(d) for a, d in zip(node.args.kwonlyargs, node.args.kw_defaults)}
+
+
+def _literal(node: ast.expr | None) -> object:
+    try:
+        return ast.literal_eval(node) if node is not None else ...
+    except ValueError:
+        return ...
+
+
+def _definitions(module: ast.Module) -> dict[str, ast.stmt]:
+    """Map each top-level name to the statement that makes it (the last one wins, as at run time)."""
+    defined: dict[str, ast.stmt] = {}
+    for statement in module.body:
+        for name in _names_made(statement):
+            defined[name] = statement
+    return defined
+
+
+def _names_made(statement: ast.stmt) -> list[str]:
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [statement.name]
+    if isinstance(statement, (ast.Import, ast.ImportFrom)):
+        return [(alias.asname or alias.name).split(".")[0] for alias in statement.names]
+    return [n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+
+
+def _reachable(name: str, defined: dict[str, ast.stmt]) -> set[str]:
+    seen, todo = set(), [name]
+    while todo:
+        current = todo.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        todo += [n.id for n in ast.walk(defined[current]) if isinstance(n, ast.Name) and n.id in defined]
+    return seen
+
+
+class OwnCode:
+    """Digests of assay's own modules, each with every module of ours that it imports."""
+
+    def __init__(self, digests: Digests, cache: Path | None) -> None:
+        self._digests = digests
+        self._cache = cache
+        self._facts: dict[str, list[object]] = _read_cache(cache)  # file sha256 -> [tree digest, imports]
+        self._modules: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._grown = False
+
+    def of(self, module: str) -> dict[str, str]:
+        """Digest a module and its closure: {module: digest}."""
+        closure: dict[str, str] = {}
+        todo = [module]
+        while todo:
+            current = todo.pop()
+            if current not in closure:
+                closure[current], imports = self._module(current)
+                todo += imports
+        return closure
+
+    def worker(self, files: "tuple[str, ...]") -> dict[str, str]:
+        """Digest files of the worker by name."""
+        return {f"worker.{name}": self._file(PACKAGE / "worker" / name)[0] for name in files}
+
+    def save(self) -> None:
+        """Remember what was parsed; losing it costs only time."""
+        if self._grown and self._cache:
+            from assay import files
+
+            try:
+                self._cache.parent.mkdir(parents=True, exist_ok=True)
+                files.write(self._cache, json.dumps(self._facts), durable=False)
+            except (OSError, files.StageFailed):
+                return
+
+    def _module(self, name: str) -> tuple[str, tuple[str, ...]]:
+        if name not in self._modules:
+            self._modules[name] = self._file(module_file(name))
+        return self._modules[name]
+
+    def _file(self, path: Path) -> tuple[str, tuple[str, ...]]:
+        digest = self._digests.of(str(path)) or ""
+        facts = self._facts.get(digest)
+        if facts is None:
+            tree = parse(path, path.name)
+            facts = self._facts[digest] = [tree_digest(tree), sorted(_own_imports(tree))]
+            self._grown = True
+        return str(facts[0]), tuple(facts[1])  # type: ignore[arg-type]
+
+
+def module_file(name: str) -> Path:
+    """Find the file of one of our modules."""
+    base = PACKAGE.joinpath(*name.split(".")[1:])
+    return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+
+
+def _own_imports(tree: ast.Module) -> set[str]:
+    found: set[str] = set()
+    hints = {id(n) for s in tree.body if isinstance(s, ast.If) and ast.unparse(s.test) == "TYPE_CHECKING" for n in ast.walk(s)}
+    for node in ast.walk(tree):
+        if id(node) in hints:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {a.name for a in node.names if a.name.split(".")[0] == "assay"}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "assay":
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if module_file(inner).exists() else str(node.module))
+    return found - {"assay"}
+
+
+def _read_cache(path: Path | None) -> dict[str, list[object]]:
+    if path is None or not os.path.exists(path):
+        return {}
+    try:
+        facts = json.loads(path.read_text())
+        return facts if isinstance(facts, dict) else {}
+    except (OSError, ValueError):
+        return {}

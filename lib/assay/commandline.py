@@ -1,0 +1,64 @@
+"""Reading a command line the way doit reads it: words, name=value pairs, options."""
+
+from typing import NamedTuple
+
+from assay.errors import WrongInput, did_you_mean
+
+# doit's own options that take a value, so that the value is not taken for a word
+WITH_VALUE = ("-f", "--file", "-d", "--dir", "-n", "--process", "-P", "--parallel-type", "-v", "--verbosity", "-o", "--output-file",
+              "-r", "--reporter", "--db-file", "--backend", "--check_file_uptodate", "--codec", "--failure-verbosity")  # fmt: skip
+VARIABLES = ("exp", "checkpoint", "source", "name", "claim", "json", "strict", "rev")
+OURS = ("--json", "--strict", "--debug", "--update", "--locked")
+
+
+class Line(NamedTuple):
+    """A command line, taken apart."""
+
+    words: tuple[str, ...]
+    variables: dict[str, str]
+    flags: tuple[str, ...]  # ours
+    options: tuple[str, ...]  # doit's
+
+    @property
+    def json(self) -> bool:
+        """Tell whether the answer is wanted for a machine."""
+        return "--json" in self.flags or self.variables.get("json", "") not in ("", "0", "false")
+
+    @property
+    def strict(self) -> bool:
+        """Tell whether a missed target is an error."""
+        return "--strict" in self.flags or self.variables.get("strict", "") not in ("", "0", "false")
+
+
+def read(argv: "list[str]") -> Line:
+    """Take a command line apart; a misspelt variable is refused, never ignored."""
+    words, variables, flags, options = [], {}, [], []
+    rest = iter(argv)
+    for word in rest:
+        if word in OURS:
+            flags.append(word)
+        elif word.startswith("-"):
+            options.append(word)
+            if word in WITH_VALUE:
+                options.append(next(rest, ""))
+        elif "=" in word and "/" not in word.split("=", 1)[0]:
+            name, _, value = word.partition("=")
+            if name not in VARIABLES:
+                raise WrongInput(f"no variable {name!r}", mend=did_you_mean(name, VARIABLES))
+            variables[name] = value
+        elif word:
+            words.append(word)
+    return Line(tuple(words), variables, tuple(flags), tuple(options))
+
+
+def experiments_of(line: Line, known: "list[str]") -> list[str]:
+    """Name the experiments that a line is about; every one of them when it names none."""
+    asked = [n for n in line.variables.get("exp", "").split(",") if n]
+    asked += [w.split(":", 1)[1] for w in line.words if ":" in w and "/" not in w]
+    for name in asked:
+        if name not in known:
+            mend = did_you_mean(name, known) if known else "write one with: doit new exp=NAME checkpoint=FILE name=MODEL"
+            raise WrongInput(f"no experiment {name!r}", where=f"experiments/{name}.yaml", mend=mend)
+    if not asked and "exp" in line.variables:
+        raise WrongInput("exp= names no experiment", mend=did_you_mean("", known))
+    return sorted(dict.fromkeys(asked)) or known

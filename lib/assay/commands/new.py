@@ -1,0 +1,48 @@
+"""Verb new: write an experiment file, every key explained, answers filled in where known."""
+
+from pathlib import Path
+
+from assay import files
+from assay.commandline import Line
+from assay.config.newfile import template
+from assay.config.places import check_name
+from assay.config.spec import read_experiment
+from assay.errors import WrongInput, WrongInputs
+from assay.session import Session
+
+
+def run(session: Session, line: Line) -> int:
+    """Write experiments/NAME.yaml; refuse to write over one."""
+    name = line.variables.get("exp", "") or (line.words[0] if line.words else "")
+    if not name:
+        raise WrongInput("new needs a name", mend="doit new exp=NAME checkpoint=FILE name=MODEL")
+    fault = check_name(name)
+    if fault:
+        raise WrongInput(f"{name!r} {fault}", where="exp=")
+    path = session.root / "experiments" / f"{name}.yaml"
+    if path.exists():
+        raise WrongInput("exists already", where=f"experiments/{name}.yaml", mend="edit it, or choose another name")
+    text = template(name, _answers(line.variables))
+    files.write(path, text)
+    print(f"experiments/{name}.yaml")
+    return _check(session.root, name)
+
+
+def _answers(variables: dict[str, str]) -> dict[str, str]:
+    """Put what the command line says where it belongs in the file."""
+    keys = {"checkpoint": "model.checkpoint", "name": "model.name", "rev": "source.rev"}
+    answers = {keys[k]: v for k, v in variables.items() if k in keys}
+    if "source" in variables:
+        answers["source.repo" if "://" in variables["source"] else "source.path"] = variables["source"]
+    return answers
+
+
+def _check(root: Path, name: str) -> int:
+    try:
+        read_experiment(root, name)
+    except WrongInputs as faults:
+        for fault in faults.faults:
+            print(f"  still to do: {fault}")
+        return 0
+    print(f"  next: doit report exp={name}")
+    return 0

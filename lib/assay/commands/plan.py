@@ -1,0 +1,25 @@
+"""Verb plan: what would run, in order, and why."""
+
+from assay.commandline import Line
+from assay.commands.status import RUNS, asked_stages, as_json, standings
+from assay.engines.progress import printable
+from assay.session import Session
+
+
+def run(session: Session, line: Line) -> int:
+    """Print the stages that would run now."""
+    found = standings(session, line)
+    if line.json:
+        print(as_json(found))
+        return 0
+    wanted = asked_stages(line)
+    for standing in found:
+        rows = []
+        for name, verdict in standing.stages.items():
+            if name in wanted and verdict.status in (*RUNS, "after"):
+                may = "may run" if verdict.status == "after" else "runs"
+                rows.append(f"  {name:<11}{may:<9}{printable('; '.join(verdict.reasons))}")
+        print(f"{standing.experiment}: " + (f"{len(rows)} to run" if rows else "nothing to do"))
+        for row in [f"  ! {n}" for n in standing.notes] + rows:
+            print(row)
+    return 0

@@ -1,0 +1,67 @@
+"""Where an experiment stands, stage by stage; shared by list, plan and why."""
+
+from typing import NamedTuple
+
+from assay import plan, stamp
+from assay.build import FRESH, OFF, Verdict
+from assay.commandline import Line, experiments_of
+from assay.session import Session, known_experiments
+
+RUNS = ("stale", "never", "failed")
+
+
+class Standing(NamedTuple):
+    """One experiment's stages and the workspace they lie in."""
+
+    experiment: str
+    workspace: str
+    stages: dict[str, Verdict]
+    notes: tuple[str, ...] = ()
+
+
+def standings(session: Session, line: Line) -> list[Standing]:
+    """Tell for every experiment asked for what each stage's state is; reads only."""
+    names = experiments_of(line, known_experiments(session.root))
+    root = str(session.root)
+    tool = stamp.tool_id(root)
+    settled = [n for n in names if tool and stamp.check(root, n, tool) is not None]
+    builds = session.builds([n for n in names if n not in settled])
+    found = {n: Standing(n, "", _all_fresh()) for n in settled}
+    for name, build in builds.items():
+        stages = build.survey()
+        found[name] = Standing(name, build.workspace.folder, stages, tuple(_notes(build)))
+    return [found[n] for n in names]
+
+
+def _all_fresh() -> dict[str, Verdict]:
+    return {s.name: Verdict(OFF, (s.not_yet,)) if s.not_yet else Verdict(FRESH) for s in plan.STAGES}
+
+
+def _notes(build: object) -> list[str]:
+    journal = build.journal  # type: ignore[attr-defined]
+    if journal.broken:
+        return [f"{journal.broken} unreadable line(s) in journal.jsonl are ignored; what they told counts as never built"]
+    if not journal.lines and journal.path.parent.joinpath("outputs").is_dir() and any(journal.path.parent.joinpath("outputs").glob("*.json")):
+        return ["journal.jsonl is gone: everything counts as never built"]
+    return []
+
+
+def asked_stages(line: Line) -> set[str]:
+    """Name the stages that a command line mentions, with all below them; every stage when it mentions none."""
+    words = [w.partition(":")[0] for w in line.words if w.partition(":")[0] in plan.BY_NAME]
+    return {s.name for s in plan.needed(words)} if words else set(plan.NAMES)
+
+
+def as_json(found: list[Standing]) -> str:
+    """Give the standings to a machine."""
+    import json
+
+    document = {
+        s.experiment: {
+            "workspace": s.workspace,
+            "stages": {n: {"status": v.status, "reasons": list(v.reasons)} for n, v in s.stages.items()},
+            "notes": list(s.notes),
+        }
+        for s in found
+    }
+    return json.dumps(document, indent=1, sort_keys=True)

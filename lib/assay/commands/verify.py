@@ -1,0 +1,50 @@
+"""Verb verify: hash everything again and compare with the journal."""
+
+from assay import code, files, layout
+from assay.build import Build
+from assay.commandline import Line, experiments_of
+from assay.engines.progress import printable
+from assay.errors import DONE, FAILED
+from assay.requests import adapter_digest
+from assay.session import Session, known_experiments
+
+
+def run(session: Session, line: Line) -> int:
+    """Trust no memory: read every byte that the journal vouches for."""
+    worst = DONE
+    for name, build in session.builds(experiments_of(line, known_experiments(session.root))).items():
+        faults, count = _verify(build)
+        for fault in faults:
+            print(f"{name}: {printable(fault)}")
+        print(f"{name}: {count} files hashed, {len(faults)} differ" if build.journal.entries else f"{name}: never built")
+        worst = FAILED if faults else worst
+    return worst
+
+
+def _verify(build: Build) -> tuple[list[str], int]:
+    faults, count = [], 0
+    for stage, entry in build.journal.entries.items():
+        for path, digest in {**entry.outputs, **entry.read}.items():
+            count += 1
+            place = build.place(path)
+            if not place.is_file():
+                faults.append(f"{stage}: {path} is missing")
+            elif _digest(path, str(place)) != digest:
+                faults.append(f"{stage}: {path} is not what was recorded")
+    checkpoint = build.journal.entries.get("checkpoint")
+    if checkpoint:
+        wanted = checkpoint.request["files"]["checkpoint"]
+        for name, digest in (wanted if isinstance(wanted, dict) else {"": wanted}).items():
+            count += 1
+            place = build.requests.checkpoint_path / name if name else build.requests.checkpoint_path
+            if not place.is_file() or files.sha256(str(place)) != digest:
+                faults.append(f"checkpoint: {build.experiment.model.checkpoint}{'/' if name else ''}{name} is not what was recorded")
+    return faults, count
+
+
+def _digest(path: str, place: str) -> str:
+    if path == layout.ADAPTER:
+        from pathlib import Path
+
+        return adapter_digest(code.functions(code.parse(Path(place), path)))
+    return files.sha256(place)

@@ -1,0 +1,1 @@
+"""Experiment and recipe files: read, checked, described; nothing here runs anything."""

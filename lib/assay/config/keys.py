@@ -1,0 +1,243 @@
+"""Every key of an experiment file: what it takes, what it means, what stands there when it is left out."""
+
+from typing import Any
+
+import msgspec
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """One key: shape says how many values, kind says what each is."""
+
+    path: str
+    kind: str  # see scalars.SCALARS; "param", "target" and "claim" are read by their own modules
+    doc: str
+    example: str  # YAML, as it would stand behind the colon
+    shape: str = "one"  # one | list | map
+    default: Any = None  # None: nothing
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    names: str = "word"  # of a map: word | param | target | claim
+    recipe: bool = True  # whether a recipe may set it
+
+
+PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8")
+TASKS = "detection, classification, segmentation, super-resolution, speech"
+
+GROUPS = {
+    "model": "What is examined. model.checkpoint is required, and one of model.name, source.repo, source.path.",
+    "source": "Where the model's own code is: a repository, or a local folder.",
+    "env": "Which interpreter runs the model, and what happens when a package is missing.",
+    "inputs": "What the model is run on.",
+    "measure": "Which configurations are timed; the first value of each list is the plain one.",
+}
+
+KEYS = (
+    Key(
+        path="model.checkpoint",
+        kind="checkpoint",
+        example="checkpoints/yolo.onnx",
+        recipe=False,
+        doc="The local file or folder: from the repository, absolute, or from ~. Never downloaded: a URL is refused.",
+    ),
+    Key(path="model.name", kind="line", example="tinyyolo", doc="What the model is called, in reports."),
+    Key(
+        path="model.task",
+        kind="word",
+        example="detection",
+        doc=f"What the model does: {TASKS}, or a word of your own.",
+    ),
+    Key(
+        path="model.claimed",
+        kind="text",
+        shape="map",
+        example="{url: https://example.org/yolo, version: 1.10, license: Apache-2.0}",
+        doc="Provenance as its maker claims it; shown as claimed. Size and SHA-256 are measured.",
+    ),
+    Key(
+        path="source.repo",
+        kind="url",
+        example="https://example.org/team/yolo.git",
+        doc="The https URL of the repository that the model's code is in. Not together with source.path.",
+    ),
+    Key(
+        path="source.rev",
+        kind="rev",
+        example="v1.2",
+        doc="Branch, tag or commit of source.repo; a branch is pinned to its commit when first built.",
+    ),
+    Key(
+        path="source.path",
+        kind="inside",
+        example="examples/tinyyolo/source",
+        doc="A folder below the repository that holds the model's code. Not together with source.repo.",
+    ),
+    Key(
+        path="recipe",
+        kind="recipe",
+        example="yolo",
+        recipe=False,
+        doc="The folder recipes/<name>/: defaults for these keys, and functions that the source does not give.",
+    ),
+    Key(
+        path="env.manager",
+        kind="enum",
+        choices=("auto", "pixi", "venv"),
+        default="auto",
+        example="auto",
+        doc="What makes the model's environment; auto takes what is there.",
+    ),
+    Key(
+        path="env.python",
+        kind="interpreter",
+        example=".venv/bin/python",
+        doc="An interpreter of your own that has what the model needs; it may lie outside the repository.",
+    ),
+    Key(
+        path="env.on_missing",
+        kind="enum",
+        choices=("ask", "fail", "add", "new"),
+        default="ask",
+        example="ask",
+        doc="When a package is missing: ask first, fail, add it to the environment, or make a new environment.",
+    ),
+    Key(
+        path="env.index",
+        kind="url",
+        shape="map",
+        default={},
+        example="{torch: https://packages.example.org/cpu}",
+        doc="Package -> https URL of the index that it comes from.",
+    ),
+    Key(
+        path="device",
+        kind="device",
+        default="auto",
+        example="auto",
+        doc="Where the model runs: auto (a GPU when there is one), cpu, cuda, or cuda:N.",
+    ),
+    Key(
+        path="inputs.find",
+        kind="enum",
+        shape="list",
+        choices=("refs", "datasets", "downloads", "synthetic"),
+        default=("refs", "datasets", "downloads"),
+        example="[refs, datasets, downloads]",
+        doc="Where inputs are looked for, in this order; made from the contract when nothing is found.",
+    ),
+    Key(
+        path="inputs.count",
+        kind="int",
+        minimum=1,
+        maximum=100_000,
+        default=8,
+        example="8",
+        doc="How many inputs are taken at most.",
+    ),
+    Key(
+        path="inputs.labels",
+        kind="inside",
+        example="examples/tinyyolo/labels.json",
+        doc="The file with the truth about the inputs; without it no quality is measured.",
+    ),
+    Key(
+        path="contract",
+        kind="claim",
+        shape="map",
+        names="claim",
+        default={},
+        example='{pre.color: {is: BGR, by: ada, date: 2026-11-20, why: "trained with cv2"}}',
+        doc="What a person says about a claim: is (a correction), confirm (the value that was looked at) or "
+        "unknown: true (stop asking); by says who, and date, why, against may follow.",
+    ),
+    Key(
+        path="params",
+        kind="param",
+        shape="map",
+        names="param",
+        default={},
+        example="{score_threshold: 0.25}",
+        doc="Parameters of the adapter's functions, by keyword: numbers, true, false, text, or lists of these. "
+        "Quotes make text of what looks like a number.",
+    ),
+    Key(
+        path="measure.batch",
+        kind="int",
+        shape="list",
+        minimum=1,
+        maximum=65_536,
+        default=(1,),
+        example="[1, 8]",
+        doc="Batch sizes.",
+    ),
+    Key(
+        path="measure.threads",
+        kind="threads",
+        shape="list",
+        minimum=1,
+        maximum=4_096,
+        default=(1,),
+        example="[1, all]",
+        doc="Thread counts; all means every core.",
+    ),
+    Key(
+        path="measure.precision",
+        kind="enum",
+        shape="list",
+        choices=PRECISIONS,
+        default=("fp32",),
+        example="[fp32]",
+        doc="Number formats.",
+    ),
+    Key(
+        path="measure.seconds",
+        kind="number",
+        minimum=0.01,
+        maximum=3_600,
+        default=5.0,
+        example="5",
+        doc="How long one configuration is timed, after warm-up.",
+    ),
+    Key(
+        path="train",
+        kind="bool",
+        default=False,
+        example="false",
+        doc="Whether one batch is also trained forward and backward, as a sanity check.",
+    ),
+    Key(
+        path="targets",
+        kind="target",
+        shape="map",
+        names="target",
+        default={},
+        example='{latency_ms.p50: "<= 20", "latency_ms.p50[batch=8,scope=model]": "<= 90", map50: ">= 0.6"}',
+        doc="Limits: a metric, in brackets the configuration when it is not the plain one, and <=, >=, < or > with a number.",
+    ),
+    Key(
+        path="workspace",
+        kind="workspace",
+        recipe=False,
+        example="tmp/yolo",
+        doc="The folder that is built into; by default a new tmp/<name>-<time>.",
+    ),
+)
+
+BY_PATH = {key.path: key for key in KEYS}
+
+RESERVED = {
+    "trust": "loading checkpoints that run code",
+    "sandbox": "choosing the isolation level",
+    "network": "giving upstream's code network access",
+    "limits": "limits of memory and time",
+    "compare": "comparing experiments",
+    "stakeholder": "settings of the stakeholder report",
+    "model.endpoint": "a model behind a network address",
+}
+
+
+def children(group: str) -> list[str]:
+    """Name the keys directly below a group; "" is the top level."""
+    if group:
+        return [key.path for key in KEYS if key.path.startswith(group + ".")]
+    return sorted({key.path.split(".")[0] for key in KEYS})

@@ -1,0 +1,191 @@
+"""The plan as doit tasks. The only module that imports doit."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from doit.exceptions import TaskFailed
+
+from assay import files, plan, stamp
+from assay.build import SETTLED, Build, Verdict
+from assay.commandline import Line
+from assay.engines.progress import Progress
+from assay.errors import Fault, StageFailed, WrongInput
+from assay.plan import Stage
+from assay.session import Session
+
+MACHINE_LOCK = Path("/tmp/assay-machine.lock")
+
+
+def members(session: Session, line: Line, names: list[str]) -> dict[str, Any]:
+    """Give doit what a dodo.py would define: its configuration and one task creator a stage."""
+    asked = [w.partition(":")[0] for w in line.words if w.partition(":")[0] in plan.BY_NAME] or [plan.REPORT]
+    run = Run(session, line, names, asked)
+    made: dict[str, Any] = {f"task_{name}": run.creator(name) for name in run.stages}
+    made["DOIT_CONFIG"] = {
+        "backend": "sqlite3",
+        "dep_file": ":memory:",
+        "reporter": run.reporter(),
+        "par_type": "thread",
+        "continue": True,
+        "verbosity": 0,
+        "default_tasks": [plan.REPORT],
+        "action_string_formatting": "new",
+    }
+    return made
+
+
+class Run:
+    """One doit run over some experiments."""
+
+    def __init__(self, session: Session, line: Line, names: list[str], asked: list[str]) -> None:
+        self.session, self.line, self.names, self.asked = session, line, names, asked
+        self.settled = self._at_a_glance(names)
+        self.builds = session.builds([n for n in names if n not in self.settled])
+        self.progress = Progress(line.json, sys.stderr)
+        self.faults: dict[str, Fault] = {}
+        self.verdicts: dict[str, Verdict] = {}
+        self.stages = plan.NAMES if self.builds else tuple(dict.fromkeys(asked))
+
+    def _at_a_glance(self, names: list[str]) -> dict[str, str]:
+        """Find the experiments of which a few stats show that nothing has moved."""
+        if any("/" in w for w in self.line.words) or {"-a", "--always-execute"} & set(self.line.options):
+            return {}
+        root = str(self.session.root)
+        tool = stamp.tool_id(root)
+        found = {name: stamp.check(root, name, tool) for name in names} if tool else {}
+        return {name: line for name, line in found.items() if line is not None}
+
+    # ------------------------------------------------------------ tasks
+    def creator(self, name: str) -> Any:
+        """Give doit's task creator of one stage."""
+
+        def create() -> Iterator[dict[str, Any]]:
+            yield self._group(name)
+            for experiment in self.settled:
+                if name in self.asked:
+                    yield {"name": experiment, "actions": [_nothing], "uptodate": [True], "params": OPTIONS}
+            for experiment, build in self.builds.items():
+                yield self._task(plan.BY_NAME[name], experiment, build)
+
+        return create
+
+    def _group(self, name: str) -> dict[str, Any]:
+        return {"name": None, "doc": plan.BY_NAME[name].does, "params": OPTIONS}
+
+    def _task(self, stage: Stage, experiment: str, build: Build) -> dict[str, Any]:
+        below = [s.name for s in plan.needed(stage.after)]
+        return {
+            "name": experiment,
+            "doc": stage.does,
+            "actions": [(self._act, [stage, experiment])],
+            "uptodate": [partial(self._fresh, stage, experiment)],
+            "task_dep": [f"{s}:{experiment}" for s in below],
+            "targets": [f"{build.workspace.folder}/{path}" for path in stage.writes],
+            "params": OPTIONS,
+            "verbosity": 2,
+        }
+
+    # ------------------------------------------------------------ deciding and running
+    def _fresh(self, stage: Stage, experiment: str) -> bool:
+        """Decide; the first stale stage takes the workspace's lock and decides again if it had to wait."""
+        build = self.builds[experiment]
+        asked = stage.name in self.asked
+        try:
+            verdict = build.why(stage, asked=asked)
+            if verdict.status not in SETTLED and build.lock(lambda holder: self.progress.waiting(experiment, holder)):
+                verdict = build.why(stage, asked=asked)
+        except Fault as fault:
+            self.faults[f"{stage.name}:{experiment}"] = fault
+            return False
+        self.verdicts[f"{stage.name}:{experiment}"] = verdict
+        self.progress.decided(stage, experiment, verdict)
+        return verdict.status in SETTLED
+
+    def _act(self, stage: Stage, experiment: str, **_options: Any) -> Any:
+        name = f"{stage.name}:{experiment}"
+        build = self.builds[experiment]
+        if stage.not_yet:
+            return None
+        try:
+            if name in self.faults:
+                raise self.faults[name]
+            build.lock(lambda holder: self.progress.waiting(experiment, holder))
+            with self._machine(stage), self.progress.running(stage, experiment, self.verdicts.get(name)):
+                build.run(stage)
+        except Fault as fault:
+            self.faults[name] = fault
+            return TaskFailed(str(fault), report=False)
+        return None
+
+    def _machine(self, stage: Stage) -> Any:
+        """Keep every other worker away while one measures."""
+        if not stage.worker:
+            return ExitStack()
+        return files.lock(MACHINE_LOCK, shared=not stage.alone, waiting=lambda _: self.progress.waiting("this machine", "a measurement"))
+
+    # ------------------------------------------------------------ the end
+    def reporter(self) -> Any:
+        """Give doit a reporter class bound to this run."""
+        run = self
+
+        class Reporter:
+            desc = "assay"
+
+            def __init__(self, outstream: Any, options: Any) -> None:
+                self.failures: list[Any] = []
+
+            def initialize(self, tasks: Any, selected: Any) -> None:
+                signal.signal(signal.SIGTERM, _terminated)
+
+            def add_failure(self, task: Any, fail: Any) -> None:
+                run.failed(task, fail)
+
+            def runtime_error(self, message: str) -> None:
+                run.faults["doit"] = WrongInput(message)
+
+            def complete_run(self) -> None:
+                raise SystemExit(run.finish())
+
+            def __getattr__(self, _name: str) -> Any:
+                return lambda *_: None
+
+        return Reporter
+
+    def failed(self, task: Any, fail: Any) -> None:
+        """Keep what doit itself holds against a task."""
+        if task.name not in self.faults and type(fail).__name__ != "UnmetDependency":
+            text = getattr(fail, "exception", None) or getattr(fail, "message", "") or fail.get_msg()
+            self.faults[task.name] = _bug(task.name, fail) if fail.traceback else StageFailed(str(text), where=task.name)
+
+    def finish(self) -> int:
+        """Say how each experiment ended; give the exit code."""
+        from assay import summary
+
+        code = summary.close(self)
+        return code
+
+
+OPTIONS = [
+    {"name": "json", "long": "json", "type": bool, "default": False, "help": "the closing summary as JSON"},
+    {"name": "strict", "long": "strict", "type": bool, "default": False, "help": "a missed target is exit code 4"},
+    {"name": "debug", "long": "debug", "type": bool, "default": False, "help": "tracebacks of assay's own bugs"},
+]
+
+
+def _nothing() -> None:
+    """Do nothing: the stamp has shown that nothing is to do."""
+
+
+def _terminated(_signal: int, _frame: Any) -> None:
+    raise SystemExit(143)
+
+
+def _bug(name: str, fail: Any) -> Fault:
+    last = [line for line in fail.traceback if line.strip()][-1:] or [fail.message]
+    text = " ".join("".join(last).split())
+    return StageFailed(f"a bug of assay: {text}", where=name, mend="run again with --debug and report it")

@@ -1,0 +1,1 @@
+"""Which interpreter runs a model, and what is installed there, without starting it."""

@@ -1,0 +1,136 @@
+"""The stage graph as data: what each stage is asked with, and what it leaves."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from assay import layout
+
+
+class Stage(NamedTuple):
+    """One step from files to files. Everything named here stands in the stage's request, and nothing else does."""
+
+    name: str
+    does: str
+    after: tuple[str, ...] = ()  # stages that are settled first
+    yaml: tuple[str, ...] = ()  # key paths of the experiment
+    records: tuple[str, ...] = ()  # "record:key.path", "*" steps into every entry of a list
+    files: tuple[str, ...] = ()  # checkpoint | source | labels | notes | imports | in_place (an adapter edited where it lies)
+    functions: tuple[str, ...] = ()  # adapter functions, by their code and by the parameters they take
+    facts: tuple[str, ...] = ()  # interpreter | accelerator | hardware
+    writes: tuple[str, ...] = ()  # promised files; the first one names the stage in doit
+    worker: str = ""  # the worker's verb, when the model's interpreter does the work
+    alone: bool = False  # no other worker may run beside it
+    not_yet: str = ""
+
+
+RUN = ("checkpoint:sha256", "checkpoint:format.name", "contract:inputs", "contract:outputs", "contract:batch_axis",
+       "contract:max_batch", "environment:python", "environment:packages", "probe:status")  # fmt: skip
+USED_INPUTS = ("inputs:items.*.id", "inputs:items.*.file", "inputs:items.*.sha256")
+EVERY_FUNCTION = ("build", "preprocess", "infer", "postprocess", "draw")
+
+
+def _out(*names: str) -> tuple[str, ...]:
+    return tuple(layout.record(n) for n in names)
+
+
+STAGES = (
+    Stage(
+        "checkpoint", "what the file is: format by content, size, SHA-256, graph, risks",
+        yaml=("model.checkpoint", "model.claimed"), files=("checkpoint",), writes=_out("checkpoint"),
+    ),
+    Stage(
+        "refs", "upstream's code, pinned, with its licence",
+        yaml=("source",), files=("source",), writes=_out("refs"),
+    ),
+    Stage(
+        "source", "what upstream's tree holds and declares",
+        after=("refs",), records=("refs:trees.*.name", "refs:trees.*.tree_sha256"), writes=_out("source"),
+    ),
+    Stage(
+        "deps", "what the model needs, and what its interpreter has",
+        after=("checkpoint", "source"), yaml=("env",), records=("checkpoint:format.name", "source:requirements"),
+        files=("imports",), facts=("interpreter",), writes=(*_out("environment", "match"), layout.DEPS_LOCK), worker="check",
+    ),
+    Stage(
+        "probe", "how the model behaves: dims, batch, determinism",
+        after=("checkpoint", "deps"), yaml=("device",),
+        records=("checkpoint:sha256", "checkpoint:format", "checkpoint:graph.inputs", "checkpoint:graph.outputs",
+                 "environment:python", "environment:packages", "environment:missing", "match:status"),
+        facts=("accelerator",), writes=_out("probe"), worker="probe",
+    ),
+    Stage(
+        "contract", "what goes in, what comes out, and who says so",
+        after=("checkpoint", "deps", "probe"), yaml=("model.task", "contract", "params", "defaults", "recipe"),
+        records=("checkpoint:graph", "checkpoint:format.name", "probe:status", "probe:inputs", "probe:outputs", "probe:dims",
+                 "probe:batch", "probe:deterministic", "match:status"),
+        files=("in_place",), functions=EVERY_FUNCTION, writes=(*_out("contract", "params"), layout.ADAPTER),
+    ),
+    Stage(
+        "inputs", "what the model is run on: real ones first",
+        after=("refs", "contract"), yaml=("inputs", "model.task"),
+        records=("contract:inputs", "contract:functions.preprocess", "contract:batch_axis", "probe:status", "probe:worked", "refs:trees.*.name"),
+        files=("labels",), writes=_out("inputs"),
+    ),
+    Stage(
+        "infer", "the model's answers, before decoding",
+        after=("contract", "inputs"), yaml=("device",), records=(*RUN, *USED_INPUTS),
+        functions=("build", "preprocess", "infer"), facts=("accelerator",), writes=_out("infer"), worker="infer",
+    ),
+    Stage(
+        "decode", "the answers in a person's terms, and pictures of them",
+        after=("infer",), records=("infer:status", "infer:items.*.id", "infer:items.*.sha256", "infer:items.*.file",
+                                   "infer:items.*.tensors", "infer:runtime", "environment:packages", *USED_INPUTS),
+        functions=("postprocess", "draw"), writes=_out("predictions", "artifacts"), worker="decode",
+    ),
+    Stage("agree", "the same tensors and answers as upstream's own entrypoint", after=("decode",),
+          not_yet="upstream's own entrypoint is not run yet"),
+    Stage(
+        "measure", "latency, throughput and memory, alone on the machine",
+        after=("infer",), yaml=("measure", "device"), records=("infer:status", *RUN, *USED_INPUTS),
+        functions=("build", "preprocess", "infer", "postprocess"), facts=("accelerator", "hardware"),
+        writes=(*_out("stats"), "outputs/samples.json"), worker="measure", alone=True,
+    ),
+    Stage("profile", "where the time goes, operator by operator", after=("measure",), not_yet="profiling has no pass of its own yet"),
+    Stage("train", "one batch forward and backward", after=("infer",), not_yet="the one-batch training check is not built yet"),
+    Stage(
+        "metrics", "quality, targets and the verdict",
+        after=("decode", "measure"), yaml=("targets", "model.task"),
+        records=("predictions:status", "predictions:items", "inputs:labels", "inputs:items.*.id", "inputs:note", "stats:*", "match:status",
+                 "params:params.score_threshold.value", "contract:claims", "contract:questions", "contract:functions", "contract:task", "checkpoint:format",
+                 "checkpoint:risks"),
+        writes=_out("metrics"),
+    ),
+    Stage(
+        "report", "both reports, from outputs/ alone",
+        after=("source", "metrics"), yaml=("name",),
+        records=("checkpoint:*", "refs:*", "source:*", "environment:*", "match:*", "probe:*", "contract:*", "params:*", "inputs:*",
+                 "infer:*", "predictions:*", "artifacts:*", "stats:*", "metrics:*"),
+        files=("notes",), writes=(layout.EXPERIMENT_REPORT, layout.STAKEHOLDER_REPORT),
+    ),
+)  # fmt: skip
+
+BY_NAME = {stage.name: stage for stage in STAGES}
+NAMES = tuple(BY_NAME)
+REPORT = "report"
+
+
+def needed(names: Iterable[str]) -> tuple[Stage, ...]:
+    """Give the stages asked for and all they rest on, in building order."""
+    wanted: set[str] = set()
+    todo = list(names)
+    while todo:
+        name = todo.pop()
+        if name not in wanted:
+            wanted.add(name)
+            todo += BY_NAME[name].after
+    return tuple(s for s in STAGES if s.name in wanted)
+
+
+def rests_on(stage: Stage) -> set[str]:
+    """Name every stage below this one."""
+    return {s.name for s in needed([stage.name])} - {stage.name}
+
+
+def number(stage: Stage) -> str:
+    """Number a stage by its place, for file names that sort."""
+    return f"{NAMES.index(stage.name) + 1:02d}"

@@ -1,0 +1,183 @@
+"""The request: the one document that says everything a stage is asked with."""
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from assay import code, files, layout
+from assay.code import OwnCode
+from assay.digests import Digests
+from assay.domain import Experiment, values
+from assay.errors import StageFailed
+from assay.journal import Entry
+from assay.plan import Stage
+from assay.projection import project
+from assay.workspace import Workspace
+
+WORKER_FILES: dict[str, tuple[str, ...]] = {}
+
+
+class Requests:
+    """Composes requests from an experiment, its files and its workspace."""
+
+    def __init__(self, experiment: Experiment, workspace: Workspace, digests: Digests, own_code: OwnCode) -> None:
+        self.experiment, self.workspace, self.digests, self._code = experiment, workspace, digests, own_code
+        self._values = values(experiment)
+        self.watched: dict[str, set[str]] = {}  # stage -> absolute paths whose state its request was made from
+        self.folders: set[str] = set()  # folders whose listing mattered
+
+    def of(self, stage: Stage, last: Entry | None) -> tuple[dict[str, Any], dict[str, str]]:
+        """Compose a stage's request, and name the record files it was projected from."""
+        self.watched[stage.name] = set()
+        records, seen = self._records(stage, last)
+        request: dict[str, Any] = {
+            "stage": stage.name,
+            "yaml": project(self._values, stage.yaml),
+            "files": {kind: self._file(stage, kind) for kind in stage.files},
+            "records": records,
+            "code": self._own(stage),
+            "facts": {kind: self._fact(kind) for kind in stage.facts},
+        }
+        if stage.functions:
+            source = self.adapter_functions(stage)
+            request["adapter"] = {f: source[f] for f in stage.functions if f in source}
+            if stage.name != "contract":
+                request["params"] = self._params(stage)
+        return request, seen
+
+    # ------------------------------------------------------------ records
+    def _records(self, stage: Stage, last: Entry | None) -> tuple[dict[str, Any], dict[str, str]]:
+        paths: dict[str, list[str]] = {}
+        for entry in stage.records:
+            name, _, path = entry.partition(":")
+            paths.setdefault(name, []).append(path)
+        seen = {layout.record(name): self._digest(stage, layout.record(name)) or "" for name in paths}
+        if last and last.records == seen:
+            return last.request.get("records", {}), seen
+        return {name: project(self.record(name), wanted) for name, wanted in paths.items()}, seen
+
+    def record(self, name: str) -> Any:
+        """Read a record as plain JSON; None when it is not there yet."""
+        path = self.workspace.at(layout.record(name))
+        try:
+            return json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise StageFailed("is damaged", where=str(path), mend="delete it and run again") from error
+
+    # ------------------------------------------------------------ files
+    def _digest(self, stage: Stage, relative: str) -> str | None:
+        return self._watch(stage, str(self.workspace.at(relative)))
+
+    def _watch(self, stage: Stage, path: str) -> str | None:
+        self.watched[stage.name].add(path)
+        return self.digests.of(path)
+
+    def _file(self, stage: Stage, kind: str) -> Any:
+        if kind == "checkpoint":
+            return self._checkpoint(stage)
+        if kind == "source":
+            return self._source(stage)
+        if kind == "imports":
+            module = self._recipe_module(stage)
+            return code.imports(module) if module else []
+        if kind == "in_place":
+            return self.edited_functions(stage)
+        path = {"labels": self.experiment.inputs.labels, "notes": self.experiment.notes}[kind]
+        return self._watch(stage, str(self.workspace.root / path)) if path else None
+
+    @cached_property
+    def checkpoint_path(self) -> Path:
+        """Give the checkpoint's place on this machine."""
+        return self.workspace.root / Path(self.experiment.model.checkpoint).expanduser()
+
+    def _checkpoint(self, stage: Stage) -> Any:
+        from assay.formats import members
+
+        found = members(self.checkpoint_path)
+        if self.checkpoint_path.is_dir():
+            self.folders.add(str(self.checkpoint_path))
+        digests = {name: self._watch(stage, str(path)) for name, path in found}
+        return digests if self.checkpoint_path.is_dir() else next(iter(digests.values()))
+
+    def _source(self, stage: Stage) -> Any:
+        if not self.experiment.source.path:
+            return None
+        from assay.upstream import local
+
+        root = self.workspace.root / self.experiment.source.path
+        listing = local.listing(root)
+        self.folders |= {str(p) for p in listing.watch}
+        digests = {name: self._watch(stage, str(root / name)) for name in listing.files}
+        return files.text_sha256("".join(f"{n}\0{d}\n" for n, d in sorted(digests.items())))
+
+    # ------------------------------------------------------------ adapter
+    def _recipe_module(self, stage: Stage) -> Any:
+        if not self.experiment.adapter:
+            return None
+        path = self.workspace.root / self.experiment.adapter
+        self._watch(stage, str(path))
+        return code.parse(path, self.experiment.adapter)
+
+    def edited_functions(self, stage: Stage) -> dict[str, str] | None:
+        """Give the functions of a generated adapter that somebody edited in place; None when nobody did."""
+        path = self.workspace.at(layout.ADAPTER)
+        self._watch(stage, str(path))
+        generated = self.generated_adapter
+        if generated is None or not path.exists():
+            return None
+        found = code.functions(code.parse(path, layout.ADAPTER))
+        return found if adapter_digest(found) != generated else None
+
+    generated_adapter: str | None = None  # what the contract stage last wrote, set by the build
+
+    def adapter_functions(self, stage: Stage) -> dict[str, str]:
+        """Digest the adapter's functions as this stage would use them."""
+        if stage.name == "contract":
+            module = self._recipe_module(stage)
+            return code.functions(module) if module else {}
+        path = self.workspace.at(layout.ADAPTER)
+        self._watch(stage, str(path))
+        return code.functions(code.parse(path, layout.ADAPTER)) if path.exists() else {}
+
+    def _params(self, stage: Stage) -> dict[str, Any]:
+        self._digest(stage, layout.record("params"))
+        params = (self.record("params") or {}).get("params", {})
+        return {n: p["value"] for n, p in params.items() if set(p["used_by"]) & set(stage.functions)}
+
+    # ------------------------------------------------------------ code and facts
+    def _own(self, stage: Stage) -> dict[str, str]:
+        own = self._code.of(f"assay.stages.{stage.name}")
+        return {**own, **self._code.worker(WORKER_FILES.get(stage.worker, ()))}
+
+    def _fact(self, kind: str) -> Any:
+        if kind == "interpreter":
+            return self.interpreter_facts
+        from assay import hardware
+
+        return hardware.gpus() if kind == "accelerator" else hardware.facts()
+
+    @cached_property
+    def python(self) -> Any:
+        """Choose the interpreter that runs the model."""
+        import sys
+
+        from assay.envs import interpreter
+
+        return interpreter.choose(self.workspace.root, self.experiment.env, Path(sys.executable))
+
+    @cached_property
+    def interpreter_facts(self) -> dict[str, Any]:
+        """Tell the interpreter's version and packages without starting it."""
+        from assay.envs import interpreter
+
+        found = interpreter.facts(self.python.python)
+        self.folders |= {str(p) for p in found.site_packages}
+        return {"python": found.version, "packages": list(found.packages)}
+
+
+def adapter_digest(functions: dict[str, str]) -> str:
+    """Digest an adapter by its functions, so that a comment is no edit."""
+    return "code:" + files.text_sha256(json.dumps(functions, sort_keys=True))[:16]

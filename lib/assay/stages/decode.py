@@ -1,0 +1,34 @@
+"""Stage decode: the raw answers in a person's terms, and pictures of them."""
+
+from assay import layout
+from assay.records import Artifact, Artifacts, Predictions
+from assay.stages.job import Job
+
+
+def run(job: Job) -> None:
+    """Write outputs/predictions.json, outputs/artifacts.json and pictures/."""
+    infer = job.record("infer")
+    if infer.status.word == "blocked":
+        job.write("predictions", Predictions(status=infer.status, items=[]))
+        job.write("artifacts", Artifacts(items=[], runtime=None, command=""))
+        return
+    inputs = {item.id: item for item in job.record("inputs").items}
+    items = [{"id": raw.id, "file": inputs[raw.id].file, "raw": raw.file} for raw in infer.items]
+    request = job.model_request()
+    request.pop("checkpoint")
+    pictures = job.ask("decode", **request, items=items)["pictures"]
+    followed = [
+        Artifact(
+            id=raw.id,
+            input=inputs[raw.id].file,
+            input_sha256=inputs[raw.id].sha256,
+            tensors=raw.tensors,
+            raw=raw.file,
+            raw_sha256=raw.sha256,
+            picture=pictures.get(raw.id, ""),
+            picture_sha256=job.digest(job.staging / pictures[raw.id]) if raw.id in pictures else "",
+        )
+        for raw in infer.items
+    ]
+    command = f"python -I {layout.WORKER}/boot.py scripts/08_infer.json ANSWER.json --out DIR --checkpoint CHECKPOINT"
+    job.write("artifacts", Artifacts(items=followed, runtime=infer.runtime, command=command))

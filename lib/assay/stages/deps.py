@@ -1,0 +1,44 @@
+"""Stage deps: what the model needs, and what its interpreter has."""
+
+from assay import layout
+from assay.canonical import dumps
+from assay.envs import interpreter
+from assay.errors import NeedsAnswer
+from assay.records import Environment, Match, Package, Status
+from assay.stages.job import Job
+
+GRAPHS = ("onnx",)  # formats that carry their own graph: no class has to be found
+
+
+def run(job: Job) -> None:
+    """Write outputs/environment.json, outputs/match.json and deps.lock."""
+    checkpoint = job.record("checkpoint")
+    adapter = (job.root / job.experiment.adapter).read_text("utf-8") if job.experiment.adapter else None
+    local = {p.rsplit("/", 1)[-1].removesuffix(".py") for p in job.record("source").python_files}
+    needs = [n for n in interpreter.runtime_packages(checkpoint.format.name, adapter) if n[0].lstrip("?") not in local]
+    chosen = job.requests.python
+    answer = job.ask("check", packages=[name for name, _, _ in needs])
+    packages = [Package(name=name, version=answer["versions"].get(name, ""), why=why, group=group) for name, why, group in needs]
+    missing = [p.name for p in packages if not p.version]
+    if missing and checkpoint.format.runs_here:
+        raise NeedsAnswer(
+            f"{', '.join(missing)} missing in the model's environment ({chosen.manager}, Python {answer['python']})",
+            where="deps",
+            mend=f"install with: {chosen.manager_command} {' '.join(missing)}",
+        )
+    facts = {key: answer[key] for key in ("python", "implementation", "platform")}
+    record = Environment(manager=chosen.manager, chosen_because=chosen.because, packages=packages, missing=missing, **facts)
+    job.write("environment", record)
+    job.write("match", Match(status=_match(checkpoint.format.name)))
+    lock = {"schema": 1, "manager": chosen.manager, **facts, "packages": {p.name: p.version for p in packages}}
+    job.out(layout.DEPS_LOCK).write_text(dumps(lock), "utf-8")
+
+
+def _match(form: str) -> Status:
+    if form in GRAPHS:
+        return Status(reason=f"{form} carries its graph: no class has to be matched")
+    return Status(
+        word="blocked",
+        reason=f"{form}: the class that these weights belong to is not looked for yet",
+        question="is there an ONNX export of this model?",
+    )

@@ -1,0 +1,19 @@
+"""Stage infer: the model's answers to the inputs, before decoding."""
+
+import msgspec
+
+from assay.records import Infer, RawItem, Runtime, Status
+from assay.stages.job import Job
+
+
+def run(job: Job) -> None:
+    """Write raw/*.npz and outputs/infer.json."""
+    status = job.blocked()
+    if status is not None:
+        job.write("infer", Infer(status=status, items=[], runtime=None))
+        return
+    answer = job.ask("infer", **job.model_request(), items=job.items(), threads=1, batch=1, precision="fp32")
+    items = [
+        msgspec.convert({**item, "sha256": job.digest(job.staging / item["file"])}, RawItem) for item in answer["items"]
+    ]
+    job.write("infer", Infer(status=Status(), items=items, runtime=msgspec.convert(answer["runtime"], Runtime)))

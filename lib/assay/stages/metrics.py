@@ -1,0 +1,18 @@
+"""Stage metrics: quality against the labels, targets against what was measured, the verdict."""
+
+from assay import quality
+from assay.records import Metrics
+from assay.report.verdict import judge, verdict
+from assay.stages.job import Job
+
+
+def run(job: Job) -> None:
+    """Write outputs/metrics.json."""
+    contract, stats, predictions, inputs = (job.record(n) for n in ("contract", "stats", "predictions", "inputs"))
+    results = {p.id: p.result for p in predictions.items}
+    threshold = job.record("params").params.get("score_threshold")
+    found = quality.measure(contract.task, results, inputs.labels, threshold=threshold.value if threshold else None)
+    judged = judge(job.experiment.targets, stats, found)
+    statuses = {"match": job.record("match").status, "infer": predictions.status, "measure": stats.status}
+    word, because = verdict(judged, contract, statuses)
+    job.write("metrics", Metrics(metrics=found, targets=judged, verdict=word, because=because))

@@ -1,0 +1,166 @@
+"""How a run ends: the verdict, the targets, where the reports lie, what failed."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from assay import errors, layout, plan
+from assay.build import FRESH, OFF, Build
+
+if TYPE_CHECKING:
+    from assay.engines.doit import Run
+
+
+def close(run: "Run") -> int:
+    """Print how each experiment ended; give the exit code."""
+    interrupted = _interrupted()
+    _note_bug(run)
+    if interrupted:
+        from assay import bridge
+
+        bridge.stop_all()
+    run.progress.clear()
+    code = interrupted or _code(run)
+    told = {name: _told(run, name) for name in run.builds}
+    for name, build in run.builds.items():
+        _settle(run, name, build, told[name], code)
+    if run.line.json:
+        print(json.dumps(_machine(run, told, code), indent=1, sort_keys=True))
+    else:
+        _print(run, told, interrupted)
+    return code
+
+
+def _interrupted() -> int:
+    kind, value, _ = sys.exc_info()
+    if kind is KeyboardInterrupt:
+        return errors.INTERRUPTED
+    return errors.TERMINATED if kind is SystemExit and getattr(value, "code", 0) == errors.TERMINATED else 0
+
+
+def _note_bug(run: "Run") -> None:
+    """Own up to an exception that nobody expected: doit is unwinding because of it."""
+    kind, value, trace = sys.exc_info()
+    if value is not None and kind is not None and issubclass(kind, Exception):
+        if "--debug" in run.line.flags:
+            import traceback
+
+            traceback.print_exception(kind, value, trace)
+        run.faults["doit"] = errors.StageFailed(f"a bug of assay: {kind.__name__}: {value}", mend="run again with --debug and report it")
+
+
+def _code(run: "Run") -> int:
+    codes = {fault.exit_code for fault in run.faults.values()}
+    for code in (errors.FAILED, errors.WRONG_INPUT, errors.NEEDS_ANSWER):
+        if code in codes:
+            return code
+    missed = any(t["status"] == "missed" for name in run.names for t in _targets(run, name))
+    return errors.TARGET_MISSED if run.line.strict and missed else errors.DONE
+
+
+def _faults(run: "Run", name: str) -> dict[str, errors.Fault]:
+    return {task: fault for task, fault in run.faults.items() if task.endswith(f":{name}")}
+
+
+def _settle(run: "Run", name: str, build: Build, line: str, code: int) -> None:
+    """Let the workspace go; stamp it when the whole report is known to be fresh."""
+    try:
+        build.close()
+        whole = plan.REPORT in run.asked and not _faults(run, name) and code in (errors.DONE, errors.TARGET_MISSED)
+        built = run.progress.built.get(name, [])
+        settled = (run.verdicts.get(f"{s.name}:{name}") for s in plan.needed([plan.REPORT]) if s.name not in built)
+        if whole and all(v is not None and v.status in (FRESH, OFF) for v in settled):
+            build.remember(line)
+    except errors.Fault as fault:
+        run.faults[f"close:{name}"] = fault
+
+
+def _metrics(run: "Run", name: str) -> dict[str, Any]:
+    build = run.builds.get(name)
+    place = build.workspace if build else None
+    if place is None:
+        from assay import workspace
+
+        place = workspace.current(run.session.root, name)
+    try:
+        found = json.loads(place.at(layout.record("metrics")).read_bytes()) if place else {}
+        return found if isinstance(found, dict) else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def _targets(run: "Run", name: str) -> list[dict[str, Any]]:
+    return list(_metrics(run, name).get("targets", []))
+
+
+def _told(run: "Run", name: str) -> str:
+    """Say in one line, and the places of the reports, what became of an experiment."""
+    build = run.builds[name]
+    if plan.REPORT not in run.asked:
+        written = [p for stage in run.asked for p in plan.BY_NAME[stage].writes if build.workspace.at(p).exists()]
+        return f"{name}: {', '.join(run.asked)} up to date" + "".join(f"\n  {build.workspace.folder}/{p}" for p in written)
+    metrics = _metrics(run, name)
+    targets = metrics.get("targets", [])
+    met = sum(t["status"] == "met" for t in targets)
+    reports = "".join(f"\n  {build.workspace.folder}/{p}" for p in (layout.EXPERIMENT_REPORT, layout.STAKEHOLDER_REPORT))
+    asked = f"{met} of {len(targets)} targets met" if targets else "no targets set"
+    return f"{name}: {metrics.get('verdict', 'NOT DECIDED')}  {asked}{reports}"
+
+
+def _print(run: "Run", told: dict[str, str], interrupted: int) -> None:
+    for name in run.names:
+        if _faults(run, name):
+            _print_faults(run, name)
+        elif interrupted:
+            print(f"{name}: interrupted; what was finished is kept")
+        elif name in told:
+            first, _, rest = told[name].partition("\n")
+            built = len(run.progress.built.get(name, []))
+            print(f"{first}   built {built}, kept {len(run.progress.kept.get(name, []))}\n{rest}" if built else _short(told[name]))
+        elif len(run.names) == 1:
+            print(_short(run.settled[name]))
+    quiet = [n for n in run.names if n in run.settled]
+    if quiet and len(run.names) > 1:
+        print(f"{len(quiet)} of {len(run.names)} experiments: nothing to do")
+    for task in ("doit",):
+        if task in run.faults:
+            print(f"assay: {run.faults[task]}", file=sys.stderr)
+    sys.stdout.flush()
+
+
+def _short(told: str) -> str:
+    first, _, rest = told.partition("\n")
+    return f"{first}   nothing to do" + (f"\n{rest}" if rest else "")
+
+
+def _print_faults(run: "Run", name: str) -> None:
+    from assay.engines.progress import printable, tail
+
+    build = run.builds[name]
+    for task, fault in _faults(run, name).items():
+        stage = task.split(":")[0]
+        print(f"assay: {stage} {name}: {printable(str(fault))}", file=sys.stderr)
+        log = build.workspace.at(f"logs/{plan.number(plan.BY_NAME[stage])}_{stage}.log") if stage in plan.BY_NAME else None
+        if log and fault.exit_code == errors.FAILED and (lines := tail(log)):
+            print(f"  last lines of {build.workspace.folder}/logs/{log.name}:", file=sys.stderr)
+            print("".join(f"  | {line}\n" for line in lines), end="", file=sys.stderr)
+    built = run.progress.built.get(name, [])
+    if built:
+        print(f"  kept: {', '.join(built)} finished before and will not run again", file=sys.stderr)
+
+
+def _machine(run: "Run", told: dict[str, str], code: int) -> dict[str, Any]:
+    return {
+        "exit": code,
+        "experiments": {
+            name: {
+                "built": run.progress.built.get(name, []),
+                "kept": run.progress.kept.get(name, []) if name in run.builds else list(plan.NAMES),
+                "verdict": _metrics(run, name).get("verdict", "NOT DECIDED"),
+                "targets": _targets(run, name),
+                "faults": [str(fault) for fault in _faults(run, name).values()],
+                "workspace": run.builds[name].workspace.folder if name in run.builds else "",
+            }
+            for name in run.names
+        },
+    }

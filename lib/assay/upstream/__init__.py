@@ -1,0 +1,1 @@
+"""Upstream's code: fetched or copied as plain files, read and never run."""

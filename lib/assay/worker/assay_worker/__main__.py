@@ -1,0 +1,130 @@
+"""The worker's protocol, version 1.
+
+Started as   PYTHON -I boot.py REQUEST ANSWER --out DIR [--checkpoint PATH]   in the workspace's folder.
+REQUEST (JSON, relative paths only):
+    protocol 1, verb, checkpoint {name, sha256, format}, adapter (a path or ""), functions (what the adapter gives),
+    source_roots, device auto|cpu|cuda, threads, precision, batch, batch_axis, max_batch, params,
+    inputs and outputs [{name, dtype, shape}], items [{id, file}], and what the verb alone needs:
+    check: packages [name]       which interpreter and packages are here
+    probe                        what the model accepts, seen by running it on made-up tensors
+    infer                        preprocess and run each item; writes DIR/raw/<id>.npz
+    decode: items [{.., raw}]    postprocess and draw; writes DIR/outputs/predictions.json, DIR/pictures/<id>.png
+    measure: seconds             time one configuration; the samples come back raw
+An item that ends in .npz holds the tensors by name: preprocess is skipped and ctx is {}.
+ANSWER (JSON, written aside and renamed; the only sign of success):
+    {"protocol": 1, "ok": {...}, "read": [...], "versions": {...}, "warnings": [...]}   or, in place of "ok",
+    "error": {"kind", "message", "name", "where"}, kind one of missing-package, out-of-memory, refused,
+    adapter-error, upstream-error, unsupported, worker-error. The traceback goes to stderr.
+"read" lists the workspace's files that were imported or opened. Exit code: 0 with "ok", 1 with "error".
+The checkpoint at PATH must have the stat key in ASSAY_CHECKPOINT_STAT ("size:mtime_ns:ctime_ns:ino") or, without
+that, the SHA-256 in REQUEST. Standard output and standard error belong to the model's code.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import json
+import os
+import platform
+import sys
+import traceback
+import warnings
+from typing import Any
+
+from assay_worker import load
+from assay_worker.faults import Fault, tagged
+from assay_worker.trace import Trace
+
+PROTOCOL = 1
+VERBS = {"check": "check", "probe": "probe", "infer": "infer", "decode": "decode", "measure": "measure"}
+NAMED = ("numpy", "onnxruntime", "torch", "PIL", "cv2")
+KEPT_WARNINGS = 50
+
+
+def main(argv: list[str]) -> int:
+    """Do what the request asks and leave an answer."""
+    request_file, answer_file, out, checkpoint = arguments(argv)
+    sys.argv = ["assay_worker"]  # upstream's code may parse arguments when it is imported
+    faulthandler.enable()
+    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    trace = Trace(os.getcwd(), [ours, out, request_file] + ([checkpoint] if checkpoint else []))
+    kept = keep_warnings()
+    worker = os.getpid()
+    answer = answered(request_file, out, checkpoint, trace)
+    if os.getpid() != worker:
+        return 0  # upstream's code forked and its copy came back here: it has no say
+    answer.update(protocol=PROTOCOL, read=trace.read(), versions=versions(), warnings=kept)
+    write(answer_file, answer)
+    return 0 if "ok" in answer else 1
+
+
+def arguments(argv: list[str]) -> tuple[str, str, str, str]:
+    """Read the command line: request, answer, out, checkpoint ("" when there is none)."""
+    options = dict(zip(argv[2::2], argv[3::2]))
+    if set(options) - {"--out", "--checkpoint"} or "--out" not in options or len(argv) % 2:
+        raise SystemExit("usage: boot.py REQUEST ANSWER --out DIR [--checkpoint PATH]")
+    checkpoint = options.get("--checkpoint", "")
+    paths = [argv[0], argv[1], options["--out"]] + ([checkpoint] if checkpoint else [])
+    full = [os.path.abspath(p) for p in paths] + ([] if checkpoint else [""])
+    return full[0], full[1], full[2], full[3]
+
+
+def answered(request_file: str, out: str, checkpoint: str, trace: Trace) -> dict[str, Any]:
+    """Run the verb; every way to fail becomes a tagged error."""
+    job = load.Job({}, out, checkpoint, trace)
+    try:
+        job.request = read_request(request_file)
+        load.fix_threads_in_environment(job.threads)
+        trace.start()
+        if job.request.get("checkpoint"):
+            load.verify(job)
+        return {"ok": importlib.import_module("assay_worker." + VERBS[job.request["verb"]]).run(job)}
+    except BaseException as error:  # sys.exit in upstream's code is a failure, not an end
+        traceback.print_exc()
+        return {"error": tagged(error, job.places())}
+
+
+def read_request(path: str) -> dict[str, Any]:
+    """Read the request; refuse what this protocol does not know."""
+    try:
+        with open(path, encoding="utf-8") as f:
+            request = json.load(f)
+    except (OSError, ValueError) as error:
+        raise Fault("refused", f"the request cannot be read: {error}") from error
+    if not isinstance(request, dict) or request.get("protocol") != PROTOCOL:
+        raise Fault("refused", f"the request is not of protocol {PROTOCOL}")
+    if request.get("verb") not in VERBS:
+        raise Fault("refused", f"unknown verb {request.get('verb')!r}; known: {', '.join(sorted(VERBS))}")
+    return request
+
+
+def keep_warnings() -> list[str]:
+    """Collect warnings for the answer; they still go to stderr too."""
+    kept: list[str] = []
+    show = warnings.showwarning
+
+    def keep(message: Any, category: Any, filename: Any, lineno: Any, file: Any = None, line: Any = None) -> None:
+        text = f"{category.__name__}: {message}"[:500]
+        if text not in kept and len(kept) < KEPT_WARNINGS:
+            kept.append(text)
+        show(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = keep
+    return kept
+
+
+def versions() -> dict[str, str]:
+    """Name the interpreter and the frameworks that were really imported."""
+    loaded = {name: str(getattr(sys.modules[name], "__version__", "")) for name in NAMED if name in sys.modules}
+    return dict(loaded, python=platform.python_version())
+
+
+def write(path: str, answer: dict[str, Any]) -> None:
+    """Write the answer whole or not at all."""
+    text = json.dumps(answer, sort_keys=True, allow_nan=False)
+    with open(path + ".tmp", "w", encoding="utf-8") as f:
+        f.write(text)
+        f.flush()
+        os.fsync(f.fileno())
+    os.replace(path + ".tmp", path)

@@ -1,0 +1,50 @@
+"""Verb decode: turn raw outputs into what a person wants to know, and draw it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable
+
+from assay_worker import canonical, load, tensors
+from assay_worker.faults import Fault
+
+DONE = {"word": "done", "reason": "", "question": ""}
+
+
+def run(job: load.Job) -> dict[str, Any]:
+    """Write outputs/predictions.json and pictures/<id>.png."""
+    found = load.functions(job)
+    postprocess = load.bound(found["postprocess"], job.params, fixed=2) if "postprocess" in found else None
+    draw = load.bound(found["draw"], job.params, fixed=2) if "draw" in found else None
+    decoded, pictures = [], {}
+    for item in job.request.get("items", []):
+        result = _decoded(job, postprocess, item)
+        decoded.append({"id": item["id"], "result": result})
+        if draw is not None and result is not None and not item["file"].endswith(".npz"):
+            pictures[item["id"]] = _drawn(job, draw, item, result)
+    text = canonical.dumps({"schema": 1, "status": DONE, "items": decoded})
+    with open(job.path("outputs", "predictions.json"), "w", encoding="utf-8") as f:
+        f.write(text)
+    return {"pictures": pictures}
+
+
+def _decoded(job: load.Job, postprocess: Callable[..., Any] | None, item: dict[str, Any]) -> Any:
+    job.trace.note(item["raw"])
+    if postprocess is None:
+        return None
+    outputs, ctx = tensors.read(item["raw"])
+    return tensors.plain(postprocess(outputs, ctx), f"the result of {item['id']}")
+
+
+def _drawn(job: load.Job, draw: Callable[..., Any], item: dict[str, Any], result: Any) -> str:
+    job.trace.note(item["file"])
+    picture = draw(item["file"], result)
+    if hasattr(picture, "__array_interface__") and not hasattr(picture, "save"):
+        from PIL import Image
+
+        picture = Image.fromarray(picture)
+    if not hasattr(picture, "save"):
+        raise Fault("adapter-error", f"draw must return a picture; it returned a {type(picture).__name__}")
+    name = f"pictures/{item['id']}.png"
+    picture.save(job.path(*os.path.split(name)), format="PNG")
+    return name

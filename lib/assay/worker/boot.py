@@ -1,0 +1,283 @@
+"""Start the worker and stand over it, so that no process stays behind.
+
+    PYTHON -I boot.py REQUEST ANSWER --out DIR [--checkpoint PATH]
+
+The first process imports nothing heavy. It forks the worker into a session of its own, sleeps until something
+happens, ends everything below it when a limit is passed, and writes how it ended to ANSWER.end:
+    {"end": "exited|signal|timeout|memory-limit|process-limit|log-limit|stopped", "code": int, "peak_mib": int}
+Limits come in the environment, each optional: ASSAY_SECONDS, ASSAY_MEMORY_MIB, ASSAY_LOG_MIB, ASSAY_FILE_MIB,
+ASSAY_PROCESSES; ASSAY_INTERVAL is the pause between two looks, ASSAY_PARENT the process that we live for.
+"""
+
+import contextlib
+import ctypes
+import importlib.util
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+MIB = 1024 * 1024
+
+
+def main(argv):
+    """Supervise one worker; return its exit code."""
+    if len(argv) < 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    supervisor, end_file = os.getpid(), os.path.abspath(argv[1]) + ".end"
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    # The parent may have died before the call above: then its signal never comes.
+    if os.environ.get("ASSAY_PARENT", str(os.getppid())) != str(os.getppid()):
+        return 1
+    signal.pthread_sigmask(signal.SIG_BLOCK, [*STOPS, signal.SIGCHLD])
+    child = os.fork()
+    if child == 0:
+        work(argv, supervisor)
+    watch = Watch(child)
+    end, code = watch.until_end()
+    end_all(child)
+    write_end(end_file, {"end": end, "code": code, "peak_mib": watch.peak // MIB})
+    return code if end == "exited" else 1
+
+
+def work(argv, supervisor):
+    """Become the worker: confined, alone in its session, with nothing of ours on sys.path."""
+    code = 70
+    try:
+        confine(supervisor)
+        folder = os.path.dirname(os.path.abspath(__file__))
+        sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") != folder]
+        # Loaded by its place and not through sys.path: upstream's code finds no module of ours by name.
+        package = os.path.join(folder, "assay_worker")
+        spec = importlib.util.spec_from_file_location(
+            "assay_worker", os.path.join(package, "__init__.py"), submodule_search_locations=[package]
+        )
+        sys.modules["assay_worker"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["assay_worker"])
+        from assay_worker.__main__ import main as worker
+
+        code = worker(argv)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        flush()
+        os._exit(code)  # no atexit hook, no thread of upstream's code keeps us
+
+
+def flush():
+    """Write out what Python still holds of the two standard streams."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+
+
+def confine(supervisor):
+    """Take from the child what it does not need: the terminal, standard input, core files, bytecode."""
+    os.setsid()
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != supervisor:
+        os._exit(1)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.umask(0o022)
+    sys.dont_write_bytecode = True
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    largest = int(os.environ.get("ASSAY_FILE_MIB") or 0) * MIB
+    if largest:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+    try:
+        # When memory ends the kernel should take the worker, not the program that waits for it.
+        with open("/proc/self/oom_score_adj", "w") as f:
+            f.write("800")
+    except OSError:
+        pass
+
+
+def prctl(option, value):
+    """Set a property of this process where the kernel knows it."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None, use_errno=True).prctl(option, int(value), 0, 0, 0)
+
+
+# ---------------------------------------------------------------- watching
+class Watch:
+    """One worker, its limits and the highest memory seen."""
+
+    def __init__(self, child):
+        self.child, self.peak = child, 0
+        seconds = float(os.environ.get("ASSAY_SECONDS") or 0)
+        self.deadline = time.monotonic() + seconds if seconds else None
+        self.memory = int(os.environ.get("ASSAY_MEMORY_MIB") or 0) * MIB
+        self.log = int(os.environ.get("ASSAY_LOG_MIB") or 0) * MIB
+        self.processes = int(os.environ.get("ASSAY_PROCESSES") or 0)
+        self.interval = float(os.environ.get("ASSAY_INTERVAL") or 0.2)
+
+    def until_end(self):
+        """Sleep until the child ends, a limit is passed or a signal says stop; return (end, code)."""
+        while True:
+            stop = self.sleep()
+            status, peak = reap(self.child)
+            self.peak = max(self.peak, peak)
+            passed = self.passed()
+            if stop:
+                return "stopped", stop
+            if passed:
+                return passed, 0
+            if status is None:
+                continue
+            if os.WIFSIGNALED(status):
+                return "signal", os.WTERMSIG(status)
+            return "exited", os.WEXITSTATUS(status)
+
+    def sleep(self):
+        """Wait for the next event or look; return the number of a signal that says stop, or 0."""
+        pause = self.interval
+        if self.deadline is not None:
+            pause = max(0.0, min(pause, self.deadline - time.monotonic()))
+        if not hasattr(signal, "sigtimedwait"):
+            time.sleep(min(pause, 0.05))
+            pending = signal.sigpending() & set(STOPS)
+            return int(min(pending)) if pending else 0
+        got = signal.sigtimedwait([*STOPS, signal.SIGCHLD], pause)
+        return got.si_signo if got is not None and got.si_signo != signal.SIGCHLD else 0
+
+    def passed(self):
+        """Name the limit that was passed, if any."""
+        pids = descendants()
+        used = sum(resident(pid) for pid in pids)
+        self.peak = max(self.peak, used)
+        if self.memory and used > self.memory and (len(pids) < 2 or proportional(pids) > self.memory):
+            return "memory-limit"
+        if self.processes and len(pids) > self.processes:
+            return "process-limit"
+        if self.log and max(file_size(1), file_size(2)) > self.log:
+            return "log-limit"
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            return "timeout"
+        return ""
+
+
+def resident(pid):
+    """Read how much memory a process holds, in bytes."""
+    try:
+        with open(f"/proc/{pid}/statm") as f:
+            return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def proportional(pids):
+    """Read the memory of several processes, shared pages counted once; asked only when the plain sum is too high."""
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/smaps_rollup") as f:
+                total += sum(int(line.split()[1]) * 1024 for line in f if line.startswith("Pss:"))
+        except (OSError, ValueError, IndexError):
+            total += resident(pid)
+    return total
+
+
+def file_size(descriptor):
+    """Read the size of the file behind a descriptor; a pipe or terminal has none."""
+    try:
+        return os.fstat(descriptor).st_size
+    except OSError:
+        return 0
+
+
+# ---------------------------------------------------------------- ending
+def descendants():
+    """List every process below this one."""
+    found, todo = [], [os.getpid()]
+    named = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
+    children = children_by_task if named else children_by_scan()
+    while todo:
+        below = [pid for pid in children(todo.pop()) if pid not in found]
+        found += below
+        todo += below
+    return found
+
+
+def children_by_task(pid):
+    """List the children that the kernel names for each thread of a process."""
+    found = []
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children") as f:
+                found += [int(word) for word in f.read().split()]
+    except OSError:
+        pass  # it ended while we looked
+    return found
+
+
+def children_by_scan():
+    """Return a function that lists children from one reading of the process table."""
+    parents = {}
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        try:
+            with open(f"/proc/{int(name)}/stat") as f:
+                parents.setdefault(int(f.read().rpartition(")")[2].split()[1]), []).append(int(name))
+        except (OSError, ValueError, IndexError):
+            continue
+    return lambda pid: parents.get(pid, [])
+
+
+def reap(child):
+    """Collect every process that ended; return the wait status and peak memory of the child when it is among them."""
+    status, peak = None, 0
+    try:
+        while True:
+            pid, word, usage = os.wait4(-1, os.WNOHANG)
+            if pid == 0:
+                return status, peak
+            if pid == child:
+                status, peak = word, usage.ru_maxrss * (1024 if sys.platform.startswith("linux") else 1)
+    except ChildProcessError:
+        return status, peak
+
+
+def end_all(child, seconds=5.0):
+    """Kill everything below, again and again, until the kernel says that no child is left."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for pid in descendants():
+            kill(os.kill, pid)
+        reap(child)
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if not os.path.isdir("/proc"):
+            kill(os.killpg, child)
+        time.sleep(0.002)
+
+
+def kill(how, pid):
+    """Send SIGKILL to a process or group that may be gone already."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        how(pid, signal.SIGKILL)
+
+
+def write_end(path, end):
+    """Leave word of the end, whole or not at all."""
+    try:
+        with open(path + ".tmp", "w") as f:
+            json.dump(end, f)
+        os.replace(path + ".tmp", path)
+    except OSError:
+        traceback.print_exc()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

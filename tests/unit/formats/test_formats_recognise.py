@@ -1,0 +1,232 @@
+"""Recognising by content: every kind made on the spot, and what is often found in its place."""
+
+import json
+import os
+import pickle
+import socket
+import struct
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from assay import formats
+from assay.errors import WrongInput
+
+
+def made(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def zipped(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+def tensors(header: dict[str, object], data: bytes) -> bytes:
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+ONE = {"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}
+STATE = pickle.dumps({"w": [1.0]}, protocol=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("a.safetensors", tensors(ONE, b"\0" * 8), "safetensors"),
+        ("a.pkl", STATE, "pickle"),
+        ("a.pkl", pickle.dumps({"w": [1.0, 2.0]}, protocol=0), "pickle"),
+        ("a.gguf", b"GGUF\3\0\0\0" + b"\1" * 64, "gguf"),
+        ("a.h5", b"\x89HDF\r\n\x1a\n" + b"\1" * 64, "hdf5"),
+        ("a.tflite", b"\x1c\0\0\0TFL3" + b"\1" * 64, "tflite"),
+        ("a.npy", b"\x93NUMPY\1\0v\0" + b" " * 118, "npy"),
+        ("a.engine", b"ftrt" + b"\1" * 64, "tensorrt"),
+        ("a.engine", struct.pack("<I", 14) + b'{"stride": 32}' + b"ftrt" + b"\1" * 64, "tensorrt"),
+        ("a.xml", b'<?xml version="1.0"?>\n<net name="m" version="11">\n<layers>', "openvino"),
+        ("a.pth", b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19." + STATE, "torch-legacy"),
+        ("a.onnx", b"\x08\x08\x12\x01x\x3a\x00", "onnx"),
+    ],
+)
+def test_recognised_by_content(tmp_path: Path, name: str, data: bytes, expected: str) -> None:
+    found = formats.recognise(made(tmp_path / name, data))
+    assert (found.name, found.suffix_says) == (expected, "")
+    assert found.runs_here == (expected == "onnx")
+    assert bool(found.needs) != found.runs_here
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({"archive/data.pkl": STATE, "archive/data/0": b"\0" * 8}, "torch-zip"),
+        ({"m/data.pkl": STATE, "m/code/__torch__.py": b"", "m/constants.pkl": b""}, "torchscript"),
+        ({"m/archive_format": b"pt2", "m/models/model.json": b"{}"}, "pt2"),
+        ({"serialized_exported_program.json": b"{}", "version": b"1"}, "pt2"),
+        ({"x.npy": b"", "y.npy": b""}, "npz"),
+        ({"config.json": b"{}", "model.weights.h5": b"x"}, "keras"),
+    ],
+)
+def test_zips_are_told_apart_by_their_members(tmp_path: Path, members: dict[str, bytes], expected: str) -> None:
+    assert formats.recognise(zipped(tmp_path / "model", members)).name == expected
+
+
+def test_a_name_that_says_something_else_is_told(tmp_path: Path) -> None:
+    found = formats.recognise(made(tmp_path / "model.ONNX", STATE))
+    assert (found.name, found.suffix_says, found.runs_here) == ("pickle", "onnx", False)
+
+
+def test_really_saved_by_numpy_and_torch(tmp_path: Path) -> None:
+    numpy = pytest.importorskip("numpy")
+    torch = pytest.importorskip("torch")
+    numpy.savez(tmp_path / "a.npz", x=numpy.zeros(3))
+    numpy.save(tmp_path / "a.npy", numpy.zeros(3))
+    torch.save({"w": torch.zeros(2)}, tmp_path / "zip.pt")
+    torch.save({"w": torch.zeros(2)}, tmp_path / "legacy.pth", _use_new_zipfile_serialization=False)
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "script.pt")
+    torch.export.save(torch.export.export(torch.nn.Linear(2, 2), (torch.zeros(1, 2),)), tmp_path / "program.pt2")
+    names = {path.name: formats.recognise(path).name for path in sorted(tmp_path.iterdir())}
+    assert names == {
+        "a.npy": "npy", "a.npz": "npz", "legacy.pth": "torch-legacy", "program.pt2": "pt2", "script.pt": "torchscript",
+        "zip.pt": "torch-zip",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "is empty"),
+        (b"\0" * 5000, "zero bytes"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS pointer of 63 bytes, not the weights"),
+        (b"\n<!DOCTYPE html><html>", "HTML page"),
+        (b"\x1f\x8b\x08" + b"\1" * 20, "gzip"),
+        (b"7z\xbc\xaf\x27\x1c" + b"\1" * 20, "7z"),
+        (b"import torch\n" * 40, "no model format known here"),
+        (b"\x89PNG\r\n\x1a\n" + b"\1" * 20, "PNG"),
+        (tensors(ONE, b"\0" * 8)[:-3], "truncated: 8 bytes of tensors promised, 5 there"),
+        (tensors(ONE, b"\0" * 9), "1 bytes follow the last tensor"),
+        (struct.pack("<Q", 900) + b'{"w":', "truncated: a header of 900 bytes promised, 5 there"),
+    ],
+)
+def test_what_is_no_model_is_named(tmp_path: Path, data: bytes, said: str) -> None:
+    with pytest.raises(WrongInput) as caught:
+        formats.recognise(made(tmp_path / "model.bin", data))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.mend
+
+
+def test_a_pointer_says_how_to_get_the_weights(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.pt", b"version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(WrongInput, match=r"run `git lfs pull` where it came from"):
+        formats.recognise(path)
+
+
+def test_a_tar_is_named(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.pt", "w") as archive:
+        archive.add(__file__, "x")
+    with pytest.raises(WrongInput, match="tar archive"):
+        formats.recognise(tmp_path / "a.pt")
+
+
+def test_a_cut_zip_is_named(tmp_path: Path) -> None:
+    whole = zipped(tmp_path / "a.pt", {"archive/data.pkl": STATE}).read_bytes()
+    with pytest.raises(WrongInput, match="truncated"):
+        formats.recognise(made(tmp_path / "b.pt", whole[:-30]))
+
+
+def test_archives_that_readers_disagree_about_are_refused(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning), zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:
+        archive.writestr("a/data.pkl", STATE)
+        archive.writestr("a/data.pkl", STATE)
+    with pytest.raises(WrongInput, match="twice"):
+        formats.recognise(tmp_path / "a.pt")
+    zipped(tmp_path / "b.pt", {"a/data.pkl": STATE, "../x": b""})
+    with pytest.raises(WrongInput, match="leads out"):
+        formats.recognise(tmp_path / "b.pt")
+
+
+def test_odd_files_are_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "socket"))
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "gone").symlink_to("nowhere")
+    (tmp_path / "folder").mkdir()
+    expected = {
+        "fifo": "FIFO", "socket": "socket", "zero": "character device", "loop": "back to itself", "gone": "not there",
+        "missing": "no such file", "folder": "holds no file", "a\0b": "usable",
+    }  # fmt: skip
+    for name, said in expected.items():
+        with pytest.raises(WrongInput, match=said):
+            formats.recognise(tmp_path / name)
+    listener.close()
+    with pytest.raises(WrongInput, match="is a folder"):
+        formats.opened(tmp_path / "folder")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.pt", STATE)
+    path.chmod(0)
+    with pytest.raises(WrongInput, match="permission denied"):
+        formats.recognise(path)
+
+
+def test_a_sparse_file_is_refused_at_once(tmp_path: Path) -> None:
+    with open(tmp_path / "a.onnx", "wb") as file:
+        file.truncate(6 << 30)
+    with pytest.raises(WrongInput, match="zero bytes"):
+        formats.recognise(tmp_path / "a.onnx")
+
+
+def test_a_name_with_control_characters_stays_on_one_line(tmp_path: Path) -> None:
+    with pytest.raises(WrongInput) as caught:
+        formats.recognise(made(tmp_path / "a\nb\x1b[31m.pt", b"\0" * 9))
+    assert str(caught.value).isprintable()
+
+
+def test_a_folder_of_weights(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "vit", "auto_map": {"AutoModel": "x.Y"}}')
+    made(tmp_path / "model.safetensors", tensors(ONE, b"\0" * 8))
+    made(tmp_path / "modeling_x.py", b"")
+    made(tmp_path / "pytorch_model.bin", STATE)
+    found = formats.recognise(tmp_path)
+    assert (found.name, found.runs_here) == ("huggingface", False)
+    assert [name for name, _ in formats.members(tmp_path)] == [
+        "config.json", "model.safetensors", "modeling_x.py", "pytorch_model.bin",
+    ]  # fmt: skip
+    graph, risks = formats.facts(tmp_path, found)
+    assert graph is None
+    assert [risk.split()[0] for risk in risks] == ["config.json", "modeling_x.py", "pytorch_model.bin"]
+
+
+def test_a_folder_keeps_to_itself(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "vit"}')
+    (folder / "weights.bin").symlink_to(made(tmp_path / "elsewhere.bin", STATE))
+    with pytest.raises(WrongInput, match="leaves the model's folder"):
+        formats.members(folder)
+    (folder / "weights.bin").unlink()
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "../elsewhere.bin"}}')
+    with pytest.raises(WrongInput, match="not in the folder"):
+        formats.recognise(folder)
+
+
+def test_a_folder_digest_knows_names_and_contents() -> None:
+    one = formats.folder_digest([("a", "0"), ("b", "1")])
+    assert one == formats.folder_digest([("b", "1"), ("a", "0")])
+    assert one != formats.folder_digest([("a", "1"), ("b", "0")])
+
+
+def test_risks_of_archives(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.pt2", {"m/archive_format": b"pt2", "m/data/weights.json": b'{"use_pickle": true}'})
+    _, risks = formats.facts(path, formats.recognise(path))
+    assert any("use_pickle" in risk for risk in risks)
+    pickled = made(tmp_path / "a.pkl", STATE)
+    assert "can run any code" in formats.facts(pickled, formats.recognise(pickled))[1][0]
