@@ -6,7 +6,7 @@ import socket
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from assay import VERSION, code, files, layout, plan, stamp, workspace
 from assay.code import OwnCode
@@ -14,6 +14,7 @@ from assay.config.spec import files_of
 from assay.digests import Digests
 from assay.domain import Experiment
 from assay.errors import StageFailed
+from assay.freshness import AFTER, EDITED, ELSEWHERE, FAILED, FRESH, NEVER, OFF, SETTLED, STALE, Verdict
 from assay.journal import Entry, Journal, Line
 from assay.plan import Stage
 from assay.projection import differences, shown
@@ -22,18 +23,7 @@ from assay.stages import run_stage
 from assay.stages.job import Job
 from assay.workspace import Workspace
 
-FRESH, STALE, NEVER, AFTER, OFF, FAILED, ELSEWHERE, EDITED = (
-    "fresh", "stale", "never", "after", "off", "failed", "elsewhere", "edited",
-)  # fmt: skip
-SETTLED = (FRESH, OFF, ELSEWHERE, EDITED)  # nothing runs
 PARTIAL = ".partial"
-
-
-class Verdict(NamedTuple):
-    """Whether a stage has to run, and every reason."""
-
-    status: str
-    reasons: tuple[str, ...] = ()
 
 
 class Build:
@@ -44,6 +34,7 @@ class Build:
         self.journal = Journal(place.at(layout.JOURNAL))
         self.requests = Requests(experiment, place, digests, own_code)
         self.ran: list[str] = []
+        self.moving = False  # whether refs may move a branch to its newest commit
         self._own_code = own_code
         self._asked: dict[str, tuple[dict[str, Any], dict[str, str]]] = {}  # requests as last decided on
         self._held = ExitStack()
@@ -175,6 +166,7 @@ class Build:
         before = {p: files.stat_key(p) for p in self.requests.watched[stage.name]}
         staging = self.workspace.at(PARTIAL) / f"{stage.name}-{os.getpid()}"
         job = Job(self.requests, self.workspace, stage, request, staging, last, plan.number(stage))
+        job.moving = self.moving
         try:
             _emptied(staging)
             run_stage(job)

@@ -10,6 +10,8 @@ from assay.digests import Digests
 from assay.errors import WrongInput
 
 PACKAGE = Path(__file__).parent
+WORKER = PACKAGE / "worker" / "assay_worker"
+OURS = ("assay", "assay_worker")
 ADAPTER_FUNCTIONS = ("build", "preprocess", "infer", "postprocess", "draw")
 
 
@@ -128,9 +130,10 @@ class OwnCode:
                 todo += imports
         return closure
 
-    def worker(self, files: "tuple[str, ...]") -> dict[str, str]:
-        """Digest files of the worker by name."""
-        return {f"worker.{name}": self._file(PACKAGE / "worker" / name)[0] for name in files}
+    def worker(self, verb: str) -> dict[str, str]:
+        """Digest the worker's files that do a verb."""
+        started = {"worker.boot": self._file(PACKAGE / "worker" / "boot.py")[0]}
+        return {**started, **self.of("assay_worker.__main__"), **self.of(f"assay_worker.{verb}")}
 
     def save(self) -> None:
         """Remember what was parsed; losing it costs only time."""
@@ -160,7 +163,8 @@ class OwnCode:
 
 def module_file(name: str) -> Path:
     """Find the file of one of our modules."""
-    base = PACKAGE.joinpath(*name.split(".")[1:])
+    package, *inner = name.split(".")
+    base = (PACKAGE if package == "assay" else WORKER).joinpath(*inner)
     return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
 
 
@@ -171,12 +175,12 @@ def _own_imports(tree: ast.Module) -> set[str]:
         if id(node) in hints:
             continue
         if isinstance(node, ast.Import):
-            found |= {a.name for a in node.names if a.name.split(".")[0] == "assay"}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "assay":
+            found |= {a.name for a in node.names if a.name.split(".")[0] in OURS}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OURS:
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
                 found.add(inner if module_file(inner).exists() else str(node.module))
-    return found - {"assay"}
+    return {n for n in found if n not in OURS and n != "assay_worker.canonical"}
 
 
 def _read_cache(path: Path | None) -> dict[str, list[object]]:

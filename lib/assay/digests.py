@@ -15,11 +15,11 @@ KEEP = 2000  # lines of the shared memory before it is dropped and begun again
 class Digests:
     """The memory of one run, fed from what earlier runs remembered."""
 
-    def __init__(self, shared: Path | None = None) -> None:
+    def __init__(self, shared: Path | None = None, *, reads_only: bool = False) -> None:
         self._known: dict[str, tuple[StatKey, str]] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
-        self._shared = shared
+        self._shared = None if reads_only else shared
         self.hashed_bytes = 0
         if shared:
             self._known.update(_read_shared(shared))
@@ -72,6 +72,8 @@ class Digests:
         line = json.dumps([path, *key, digest]) + "\n"
         try:
             self._shared.parent.mkdir(parents=True, exist_ok=True)
+            if self._shared.exists() and self._shared.stat().st_size > KEEP * 400:
+                self._shared.unlink(missing_ok=True)
             handle = os.open(self._shared, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
             os.write(handle, line.encode("utf-8", "surrogateescape"))
             os.close(handle)
@@ -85,9 +87,7 @@ def _read_shared(path: Path) -> dict[str, tuple[StatKey, str]]:
         lines = path.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
         return known
-    if len(lines) > KEEP:
-        path.unlink(missing_ok=True)
-    for line in lines:
+    for line in lines[-KEEP:]:
         try:
             name, size, mtime, ctime, inode, digest = json.loads(line)
         except ValueError:

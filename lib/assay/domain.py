@@ -96,6 +96,13 @@ class Experiment(Value, kw_only=True):
     defaults: dict[str, Any] = {}  # parameters that the recipe set, for the record of origins
 
 
-def values(experiment: Experiment) -> dict[str, Any]:
+def values(experiment: Experiment) -> Any:
     """Turn an experiment into plain values, for projection by key path."""
-    return msgspec.to_builtins(experiment)
+    return _listed(msgspec.to_builtins(experiment))
+
+
+def _listed(value: Any) -> Any:
+    """Turn tuples into lists, as JSON gives them back."""
+    if isinstance(value, dict):
+        return {k: _listed(v) for k, v in value.items()}
+    return [_listed(v) for v in value] if isinstance(value, (list, tuple)) else value

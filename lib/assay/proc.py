@@ -25,6 +25,13 @@ ALLOWED = (
     "NVIDIA_VISIBLE_DEVICES",
     "HIP_VISIBLE_DEVICES",
     "ROCR_VISIBLE_DEVICES",
+    # which kernels a numeric library picks: the machine's own setting, and by hand it would be there too
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
+    "MKL_CBWR",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "NPY_DISABLE_CPU_FEATURES",
+    "NVPL_BLAS_DEBUG_CPU_TYPE",
 )
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",

@@ -215,6 +215,7 @@ class Curve(NamedTuple):
     label: str
     images: Array
     right: Array
+    last: Array  # the last of each run of equal scores: no threshold can part the others
     boxes: Array
 
 
@@ -226,7 +227,9 @@ def _curves(matches: Matches) -> list[Curve]:
         mine = sorted((f for f in matches.found if f.label == label), key=lambda f: (-f.score, f.image))
         images = numpy.array([f.image for f in mine], dtype=int)
         right = numpy.array([f.right for f in mine], dtype=float)
-        curves.append(Curve(label, images, right, numpy.array(matches.boxes[label], dtype=float)))
+        scores = numpy.array([f.score for f in mine])
+        last = numpy.append(numpy.flatnonzero(numpy.diff(scores)), len(mine) - 1)[: len(mine)]
+        curves.append(Curve(label, images, right, last, numpy.array(matches.boxes[label], dtype=float)))
     return curves
 
 
@@ -238,10 +241,10 @@ def _area(curve: Curve, weights: Array) -> float | None:
     if boxes <= 0:
         return None
     weight = weights[curve.images]
-    right = numpy.cumsum(weight * curve.right)
-    precision = right / numpy.maximum(numpy.cumsum(weight), 1e-12)
+    right = numpy.cumsum(weight * curve.right)[curve.last]
+    precision = right / numpy.maximum(numpy.cumsum(weight)[curve.last], 1e-12)
     envelope = numpy.maximum.accumulate(precision[::-1])[::-1]
-    return float(numpy.sum(numpy.diff(right / boxes, prepend=0.0) * envelope))
+    return round(float(numpy.sum(numpy.diff(right / boxes, prepend=0.0) * envelope)), 12)
 
 
 def _mean_area(curves: Sequence[Curve], weights: Array) -> float | None:
@@ -313,14 +316,14 @@ def _bootstrapped(figure: Callable[[Array], float | None], images: int) -> tuple
     draw = numpy.random.RandomState(SEED)  # the legacy stream is frozen across numpy versions
     draws = [figure(draw.multinomial(images, [1 / images] * images).astype(float)) for _ in range(RESAMPLES)]
     kept = [d for d in draws if d is not None]
-    ends: Array = numpy.quantile(kept, [0.025, 0.975])
+    ends: Array = numpy.quantile(kept or [value], [0.025, 0.975])
     low, high, how = _honest(value, min(float(ends[0]), value), max(float(ends[1]), value), images)
     return Measured(value=value, unit="", n=images, low=low, high=high, method=how), how
 
 
 def _honest(value: float, low: float, high: float, images: int) -> tuple[float | None, float | None, str]:
     """Widen what resampling cannot see: when every image agrees, all resamples do too."""
-    if low < high:
+    if high - low > 1e-9:
         return low, high, "95 % bootstrap interval over the images, fixed seed"
     if value in (0.0, 1.0):
         reach = 0.025 ** (1 / images)

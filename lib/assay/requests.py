@@ -15,9 +15,6 @@ from assay.plan import Stage
 from assay.projection import project
 from assay.workspace import Workspace
 
-WORKER_FILES: dict[str, tuple[str, ...]] = {}
-
-
 class Requests:
     """Composes requests from an experiment, its files and its workspace."""
 
@@ -150,7 +147,7 @@ class Requests:
     # ------------------------------------------------------------ code and facts
     def _own(self, stage: Stage) -> dict[str, str]:
         own = self._code.of(f"assay.stages.{stage.name}")
-        return {**own, **self._code.worker(WORKER_FILES.get(stage.worker, ()))}
+        return {**own, **self._code.worker(stage.worker)} if stage.worker else own
 
     def _fact(self, kind: str) -> Any:
         if kind == "interpreter":

@@ -3,13 +3,15 @@
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from assay import stamp, workspace
-from assay.build import Build
-from assay.code import OwnCode
-from assay.config.spec import experiment_names, read_experiment
-from assay.digests import Digests
+from assay import stamp
 from assay.errors import WrongInput, WrongInputs
+
+if TYPE_CHECKING:  # loaded only when something may have moved
+    from assay.build import Build
+    from assay.code import OwnCode
+    from assay.digests import Digests
 
 
 class Session:
@@ -20,13 +22,17 @@ class Session:
         self.reads_only = reads_only
 
     @cached_property
-    def digests(self) -> Digests:
+    def digests(self) -> "Digests":
         """Give the run's memory of digests."""
-        return Digests(None if self.reads_only else self.root / stamp.SHARED)
+        from assay.digests import Digests
+
+        return Digests(self.root / stamp.SHARED, reads_only=self.reads_only)
 
     @cached_property
-    def own_code(self) -> OwnCode:
+    def own_code(self) -> "OwnCode":
         """Give the digests of assay's own code."""
+        from assay.code import OwnCode
+
         return OwnCode(self.digests, self.root / stamp.CODE)
 
     def builds(self, names: "list[str]") -> "dict[str, Build]":
@@ -44,7 +50,11 @@ class Session:
             raise WrongInputs(faults)
         return found
 
-    def _build(self, name: str) -> Build:
+    def _build(self, name: str) -> "Build":
+        from assay import workspace
+        from assay.build import Build
+        from assay.config.spec import read_experiment
+
         experiment = read_experiment(self.root, name)
         if self.reads_only:
             place = workspace.current(self.root, name, experiment.workspace)
@@ -64,4 +74,8 @@ def find_root(start: Path) -> Path:
 
 def known_experiments(root: Path) -> list[str]:
     """Name the experiments of a repository."""
-    return experiment_names(root)
+    try:
+        names = os.listdir(root / "experiments")
+    except OSError:
+        return []
+    return sorted(n[:-5] for n in names if n.endswith(".yaml") and not n.startswith("."))

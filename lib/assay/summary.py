@@ -5,9 +5,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from assay import errors, layout, plan
-from assay.build import FRESH, OFF, Build
+from assay.freshness import FRESH, OFF
 
 if TYPE_CHECKING:
+    from assay.build import Build
     from assay.engines.doit import Run
 
 
@@ -62,7 +63,7 @@ def _faults(run: "Run", name: str) -> dict[str, errors.Fault]:
     return {task: fault for task, fault in run.faults.items() if task.endswith(f":{name}")}
 
 
-def _settle(run: "Run", name: str, build: Build, line: str, code: int) -> None:
+def _settle(run: "Run", name: str, build: "Build", line: str, code: int) -> None:
     """Let the workspace go; stamp it when the whole report is known to be fresh."""
     try:
         build.close()

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -197,3 +198,41 @@ def test_probe_that_finds_no_input_says_so(case: Any, workspace: Path) -> None:
     outcome = case("probe")
     assert outcome.ok and outcome.value["deterministic"] is None
     assert outcome.value["notes"][0].startswith("no made-up input ran in ")
+
+
+def test_by_hand_it_is_the_same(case: Any, workspace: Path, tmp_path: Path) -> None:
+    assert case("infer").ok
+    command = [sys.executable, "-I", "scripts/worker/boot.py", "scripts/infer.json", str(tmp_path / "answer.json")]
+    command += ["--out", str(tmp_path / "again"), "--checkpoint", "model.onnx"]
+    ended = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    for path in (workspace / ".stage/raw").iterdir():
+        assert (tmp_path / "again/raw" / path.name).read_bytes() == path.read_bytes()
+    (workspace / "model.onnx").write_bytes(b"other")
+    assert subprocess.run(command, cwd=workspace, capture_output=True, check=False).returncode == 1
+    assert "has another SHA-256" in (tmp_path / "answer.json").read_text()
+
+
+def test_a_torch_model_by_adapter(case: Any, workspace: Path) -> None:
+    torch = pytest.importorskip("torch")
+    torch.save(torch.nn.Linear(3, 2).state_dict(), workspace / "model.onnx")
+    adapter = """
+import torch
+torch.set_num_threads(2)
+def build(*, checkpoint, device):
+    model = torch.nn.Linear(3, 2)
+    model.load_state_dict(torch.load(checkpoint, map_location=device, weights_only=True))
+    return model.eval().to(device)
+def infer(model, tensors):
+    with torch.inference_mode():
+        print("threads", torch.get_num_threads())
+        return model(torch.from_numpy(tensors["x"]))
+"""
+    np.savez(workspace / "inputs/t.npz", x=np.ones((1, 3), "float32"))
+    checkpoint = {"name": "model.pt", "sha256": "", "format": "torch_state"}
+    keys = {"adapter": adapter, "checkpoint": checkpoint, "items": [{"id": "t", "file": "inputs/t.npz"}]}
+    outcome = case("infer", inputs=[{"name": "x", "dtype": "float32", "shape": [None, 3]}], **keys)
+    assert outcome.ok, outcome
+    assert outcome.value["items"][0]["outputs"][0]["name"] == "y" and "torch" in outcome.value["runtime"]["versions"]
+    assert "threads 1" in outcome.log.read_text()
+    assert case("infer", **{**keys, "adapter": ""}).kind == "unsupported"

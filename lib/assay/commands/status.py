@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from assay import plan, stamp
-from assay.build import FRESH, OFF, Verdict
 from assay.commandline import Line, experiments_of
+from assay.freshness import FRESH, OFF, Verdict
 from assay.session import Session, known_experiments
 
 RUNS = ("stale", "never", "failed")

@@ -9,7 +9,7 @@ from assay.config.claims import CLAIM, read_any, read_claim
 from assay.config.faults import Faults, shown
 from assay.config.keys import BY_PATH, GROUPS, RESERVED, Key, children
 from assay.config.scalars import WORD, read_scalar
-from assay.config.targets import read_target
+from assay.config.targets import read_key, read_target
 from assay.config.yamlfile import List, Map, Node, Text, is_null
 from assay.errors import WrongInput, did_you_mean
 
@@ -143,6 +143,11 @@ def _read_map(key: Key, name: Text, node: Node, faults: Faults) -> Found:
 
 
 def _wrong_name(name: str, key: Key) -> tuple[str, str] | None:
+    if key.names == "target":
+        try:
+            read_key(name)
+        except WrongInput as fault:
+            return fault.what, fault.mend
     if key.names == "param" and (not name.isidentifier() or keyword.iskeyword(name)):
         return "is no parameter name", "write the keyword of an adapter function: letters, digits and _"
     if key.names == "claim" and not CLAIM.match(name):

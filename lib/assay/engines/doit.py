@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from doit.exceptions import TaskFailed
 
-from assay import files, plan, stamp
-from assay.build import SETTLED, Build, Verdict
+from assay import plan, stamp
 from assay.commandline import Line
 from assay.engines.progress import Progress
 from assay.errors import Fault, StageFailed, WrongInput
+from assay.freshness import SETTLED, STALE, Verdict
 from assay.plan import Stage
 from assay.session import Session
+
+if TYPE_CHECKING:
+    from assay.build import Build
 
 MACHINE_LOCK = Path("/tmp/assay-machine.lock")
 
@@ -55,6 +58,8 @@ class Run:
         """Find the experiments of which a few stats show that nothing has moved."""
         if any("/" in w for w in self.line.words) or {"-a", "--always-execute"} & set(self.line.options):
             return {}
+        if "--update" in self.line.flags:
+            return {}
         root = str(self.session.root)
         tool = stamp.tool_id(root)
         found = {name: stamp.check(root, name, tool) for name in names} if tool else {}
@@ -77,7 +82,7 @@ class Run:
     def _group(self, name: str) -> dict[str, Any]:
         return {"name": None, "doc": plan.BY_NAME[name].does, "params": OPTIONS}
 
-    def _task(self, stage: Stage, experiment: str, build: Build) -> dict[str, Any]:
+    def _task(self, stage: Stage, experiment: str, build: "Build") -> dict[str, Any]:
         below = [s.name for s in plan.needed(stage.after)]
         return {
             "name": experiment,
@@ -96,6 +101,9 @@ class Run:
         build = self.builds[experiment]
         asked = stage.name in self.asked
         try:
+            if stage.name == "refs" and "--update" in self.line.flags and build.experiment.source.repo:
+                self.verdicts[f"refs:{experiment}"] = Verdict(STALE, ("asked to look for a newer commit",))
+                return False
             verdict = build.why(stage, asked=asked)
             if verdict.status not in SETTLED and build.lock(lambda holder: self.progress.waiting(experiment, holder)):
                 verdict = build.why(stage, asked=asked)
@@ -115,6 +123,7 @@ class Run:
             if name in self.faults:
                 raise self.faults[name]
             build.lock(lambda holder: self.progress.waiting(experiment, holder))
+            build.moving = "--update" in self.line.flags
             with self._machine(stage), self.progress.running(stage, experiment, self.verdicts.get(name)):
                 build.run(stage)
         except Fault as fault:
@@ -126,6 +135,8 @@ class Run:
         """Keep every other worker away while one measures."""
         if not stage.worker:
             return ExitStack()
+        from assay import files
+
         return files.lock(MACHINE_LOCK, shared=not stage.alone, waiting=lambda _: self.progress.waiting("this machine", "a measurement"))
 
     # ------------------------------------------------------------ the end
@@ -173,6 +184,7 @@ class Run:
 OPTIONS = [
     {"name": "json", "long": "json", "type": bool, "default": False, "help": "the closing summary as JSON"},
     {"name": "strict", "long": "strict", "type": bool, "default": False, "help": "a missed target is exit code 4"},
+    {"name": "update", "long": "update", "type": bool, "default": False, "help": "refs: move a branch to its newest commit"},
     {"name": "debug", "long": "debug", "type": bool, "default": False, "help": "tracebacks of assay's own bugs"},
 ]
 

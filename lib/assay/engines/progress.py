@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from assay.build import EDITED, ELSEWHERE, Verdict
+from assay.freshness import EDITED, ELSEWHERE, Verdict
 from assay.plan import Stage
 
 QUIET_FOR = 30.0  # seconds of silence off a terminal before a sign of life

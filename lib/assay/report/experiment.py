@@ -29,7 +29,7 @@ def experiment_report(records: Mapping[str, Any], context: Context) -> str:
     sections = [section for section in built if section.body]
     empty = [section.title for section in built if not section.body]
     metrics = view.record("metrics")
-    return render(
+    body = render(
         "experiment.md.j2",
         {
             "notice": notice(context),
@@ -46,9 +46,9 @@ def experiment_report(records: Mapping[str, Any], context: Context) -> str:
             "missing": results.not_measured(view, empty),
             "reproduce": results.reproduce(view, context),
             "notes": quoted(context),
-            "references": view.references(),
         },
     )
+    return view.finish(body)
 
 
 def notice(context: Context) -> Safe:

@@ -208,7 +208,7 @@ def provenance(view: View) -> Safe:
 
 
 def _digest(record: object) -> str:
-    return hashlib.sha256(canonical.dumps(record).encode()).hexdigest()
+    return hashlib.sha256(canonical.dumps(record).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def reproduce(view: View, context: Context) -> Safe:

@@ -31,7 +31,7 @@ def stakeholder_report(records: Mapping[str, Any], context: Context) -> str:
     found = findings(view, context)
     verdict = str(view.record("metrics")["verdict"].value or "NOT DECIDED")
     steps = towards_go(view, context)
-    return render(
+    body = render(
         "stakeholder.md.j2",
         {
             "notice": notice(context),
@@ -49,9 +49,9 @@ def stakeholder_report(records: Mapping[str, Any], context: Context) -> str:
             "unknown": bullets(_unknown(view)),
             "next": bullets(_next(found, context)),
             "notes": quoted(context),
-            "references": view.references(),
         },
     )
+    return view.finish(body)
 
 
 def _valid_for(view: View) -> Safe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from assay.report import escape
 from assay.report.escape import Safe
 
 NOT_MEASURED = Safe("not measured")
+_MARK = "\0"  # around a link's number until the text is whole: escaped text holds no control character
+_MARKED = re.compile(f"{_MARK}(\\d+){_MARK}")
 
 
 class StageFiles(msgspec.Struct, frozen=True):
@@ -38,7 +41,7 @@ class View:
     def __init__(self, records: Mapping[str, Any]) -> None:
         self.records = dict(records)
         self._lines: dict[str, dict[str, int]] = {}
-        self._ids: dict[tuple[str, str, str], str] = {}
+        self._ids: dict[tuple[str, str, str], int] = {}
 
     def record(self, name: str) -> Node:
         """Enter a record; without one, a node that is empty."""
@@ -58,17 +61,20 @@ class View:
             self._lines[record] = canonical.pointer_lines(self.records[record])
         if pointer not in self._lines[record]:
             raise LookupError(f"{record} has no {pointer}")
-        name = self._ids.setdefault((record, pointer, formula), f"n{len(self._ids) + 1}")
-        return Safe(f"[{escape.inline(shown)}][{name}]")
+        index = self._ids.setdefault((record, pointer, formula), len(self._ids))
+        return Safe(f"[{escape.inline(shown)}][{_MARK}{index}{_MARK}]")
 
-    def references(self) -> Safe:
-        """Write down where every link leads."""
-        return Safe(
-            "\n".join(
-                f'[{name}]: {self._address(record, pointer)} "{escape.title(formula or pointer)}"'
-                for (record, pointer, formula), name in self._ids.items()
-            )
-        )
+    def finish(self, body: str) -> str:
+        """Number the links of a text in reading order, and write below where each leads."""
+        places = list(self._ids)
+        order = list(dict.fromkeys(int(index) for index in _MARKED.findall(body)))
+        names = {index: f"n{i}" for i, index in enumerate(order, 1)}
+        numbered = _MARKED.sub(lambda found: names[int(found[1])], body)
+        references = [f"[{names[index]}]: {self._reference(*places[index])}" for index in order]
+        return numbered.rstrip("\n") + "\n" + "".join(f"{line}\n" for line in ["", *references] if references)
+
+    def _reference(self, record: str, pointer: str, formula: str) -> str:
+        return f'{self._address(record, pointer)} "{escape.title(formula or pointer)}"'
 
     def _address(self, record: str, pointer: str) -> str:
         return f"../{layout.record(record)}#L{self._lines[record][pointer]}"

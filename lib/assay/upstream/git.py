@@ -37,6 +37,7 @@ ANSWER_LIMIT = 64 << 20
 HOST = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9a-f:]+\])(:\d+)?")
 REV = re.compile(r"[\w][\w./+@#=-]{0,199}")
 FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+STORE = ("--git-dir=.",)  # our own bare repository, named: an unnamed one is never believed
 LOCAL_CURE = "clone it yourself and set source.path to the clone"
 
 
@@ -69,9 +70,9 @@ def fetch(url: str, rev: str, into: Path, *, allow_file: bool = False) -> GitTre
         run(["init", "--quiet", "--bare", "--template=", "."], store)
         arguments = ["fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"]
         target = f"{found.ref}:refs/assay/tree"
-        run([*arguments, "--end-of-options", address, target], store, FETCH_SECONDS, allow_file, rev)
-        commit = run(["rev-parse", "--verify", "--quiet", "refs/assay/tree^{commit}"], store).decode().strip()
-        files, left_out = gittree.export(command(False), environment(False), store, commit, into)
+        run([*STORE, *arguments, "--end-of-options", address, target], store, FETCH_SECONDS, allow_file, rev)
+        commit = run([*STORE, "rev-parse", "--verify", "--quiet", "refs/assay/tree^{commit}"], store).decode().strip()
+        files, left_out = gittree.export([*command(False), *STORE], environment(False), store, commit, into)
     tag = found.tag if commit == found.commit else ""
     return GitTree(commit, tag, found.branch, url, files, left_out)
 
@@ -238,6 +239,12 @@ REASONS: "tuple[tuple[str, type[Fault], str, str], ...]" = (
         WrongInput,
         "no such repository",
         "check source.repo",
+    ),
+    (
+        r"corruption|early eof|hung up|unexpected disconnect|invalid index-pack",
+        StageFailed,
+        "the connection broke off, or the repository is damaged",
+        f"run again, or {LOCAL_CURE}",
     ),
     (r"fsck|transport '.*' not allowed|gitmodules", WrongInput, "git refuses it as unsafe", LOCAL_CURE),
 )

@@ -49,7 +49,7 @@ def export(git: "list[str]", env: "dict[str, str]", store: Path, commit: str, in
             files.append(entry.path)
             if data.startswith(LFS):
                 left_out.append(f"{entry.path} (only its Git LFS pointer is there)")
-    return files, left_out
+    return files, sorted(left_out)
 
 
 def too_big(size: int, room: int) -> str:

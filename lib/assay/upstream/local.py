@@ -62,7 +62,7 @@ def copy_tree(path: Path, into: Path) -> Copied:
             left_out.append(f"{name} (only its Git LFS pointer is there)")
     if not files:
         raise WrongInput("source.path holds no file that can be copied", where=str(path))
-    return Copied(files, left_out, commit, changed if listing else None)
+    return Copied(files, sorted(left_out), commit, changed if listing else None)
 
 
 def listing(path: Path) -> Listing:

@@ -26,11 +26,17 @@ class _Lines:
         self.file, self._lines = file, text.splitlines()
         self._used: dict[str, int] = {}
 
-    def find(self, *words: str) -> int:
-        """Give the number of the next line that holds all words, or 0."""
-        key = "\0".join(words)
+    def find(self, words: str) -> int:
+        """Give the number of the next line that holds these words, or 0."""
+        return self._next(words, re.compile(re.escape(words)))
+
+    def key(self, name: str) -> int:
+        """Give the number of the next line that sets this key, or 0."""
+        return self._next(f"{name} =", re.compile(rf"^\s*[\"']?{re.escape(name)}[\"']?\s*[=.]"))
+
+    def _next(self, key: str, pattern: "re.Pattern[str]") -> int:
         for index in range(self._used.get(key, 0), len(self._lines)):
-            if all(word in self._lines[index] for word in words):
+            if pattern.search(self._lines[index]):
                 self._used[key] = index + 1
                 return index + 1
         return 0
@@ -199,7 +205,7 @@ def _versions(read: Read, lines: _Lines, table: "dict[str, Any]", kind: str, con
             elif value.get("optional") is True:
                 said = "optional"
         specifier = convert(version) if isinstance(version, str) else ""
-        line = lines.find(name, "=") or lines.find(name)
+        line = lines.key(name)
         text = f"{name} = {value if isinstance(value, str) else version or '{...}'}"
         read.requirements.append(made(name, specifier, "", lines.file, line, said, text))
 

@@ -14,7 +14,9 @@ from assay.records import Requirement, Source
 READ = 1 << 20
 DEEPEST = 3
 LONGEST = 300
-TEXT_FILE = re.compile(r"(.*[-_.])?requirements?([-_.].*)?\.(txt|in)|requirements/.*\.(txt|in)", re.IGNORECASE)
+TEXT_FILE = re.compile(
+    r"(.*/)?([^/]*[-_.])?requirements?([-_.][^/]*)?\.(txt|in)|(.*/)?requirements/[^/]*\.(txt|in)", re.IGNORECASE
+)
 OPTIONAL = re.compile(r"(?<![a-z])(dev|develop|test|tests|doc|docs|lint|train|training|optional|extra|extras|demo|ci)(?![a-z])")
 DOCUMENT = re.compile(r"readme([._-].*)?|.*\.(md|rst)", re.IGNORECASE)
 CREDENTIALS = re.compile(r"://[^/@\s]+@")
