@@ -38,10 +38,22 @@ def wanted():
 def install(python, extras, kind):
     print("assay: making .venv", file=sys.stderr)
     if not os.path.exists(python):
-        run([sys.executable, "-m", "venv", os.path.join(HERE, ".venv")], "the venv module is missing or broken: install python3-venv")
+        run(
+            [sys.executable, "-m", "venv", os.path.join(HERE, ".venv")],
+            "the venv module is missing or broken: install python3-venv",
+        )
     pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     run([*pip, "uv"], "packages cannot be had: is there a network, and room on the disk?")
-    uv = [os.path.join(os.path.dirname(python), "uv"), "pip", "install", "--quiet", "--python", python, "--editable", HERE + extras]
+    uv = [
+        os.path.join(os.path.dirname(python), "uv"),
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        python,
+        "--editable",
+        HERE + extras,
+    ]
     if subprocess.run(uv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
         run([*pip, "--editable", HERE + extras], "assay could not be installed")
     for name in {"run", kind}:
@@ -53,7 +65,11 @@ def run(command, otherwise):
     """Run a step of the set-up; when it fails, say the cause in one line."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     if done.returncode:
-        said = [line.strip() for line in done.stdout.splitlines() if "No space left" in line or line.startswith(("ERROR", "Error", "error"))]
+        said = [
+            line.strip()
+            for line in done.stdout.splitlines()
+            if "No space left" in line or line.startswith(("ERROR", "Error", "error"))
+        ]
         cause = "the disk is full" if any("No space left" in s for s in said) else otherwise
         sys.exit(f"assay: {cause}" + (f" ({said[-1][:160]})" if said else ""))
 

@@ -119,17 +119,16 @@ def worker_files() -> Iterator[tuple[str, bytes]]:
 
 
 def explain(outcome: Outcome) -> str:
-    """Say in one plain sentence how a request ended."""
-    at = f" ({outcome.where})" if outcome.where else ""
+    """Say in one plain sentence how a request ended; where it happened stands in the outcome."""
     if outcome.kind == "missing-package":
-        return f"{outcome.name or 'a package'} is missing in the model's environment{at}"
+        return f"{outcome.name or 'a package'} is missing in the model's environment"
     starts = {
         OK: "the worker answered",
         "out-of-memory": f"memory ran out: {outcome.message}",
         "refused": f"the worker refused: {outcome.message}",
-        "adapter-error": f"the adapter failed{at}: {outcome.message}",
-        "upstream-error": f"upstream's code or the model's runtime failed{at}: {outcome.message}",
-        "worker-error": f"a bug of assay in the worker{at}: {outcome.message}",
+        "adapter-error": f"the adapter failed: {outcome.message}",
+        "upstream-error": f"upstream's code or the model's runtime failed: {outcome.message}",
+        "worker-error": f"a bug of assay in the worker: {outcome.message}",
     }
     return starts.get(outcome.kind, outcome.message)
 

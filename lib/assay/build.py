@@ -29,7 +29,9 @@ PARTIAL = ".partial"
 class Build:
     """The state of one experiment during one run."""
 
-    def __init__(self, root: Path, experiment: Experiment, digests: Digests, own_code: OwnCode, place: Workspace) -> None:
+    def __init__(
+        self, root: Path, experiment: Experiment, digests: Digests, own_code: OwnCode, place: Workspace
+    ) -> None:
         self.root, self.experiment, self.digests, self.workspace = root, experiment, digests, place
         self.journal = Journal(place.at(layout.JOURNAL))
         self.requests = Requests(experiment, place, digests, own_code)
@@ -55,7 +57,7 @@ class Build:
                 return Verdict(FAILED, (f"failed: {failure.text}",))
             forgotten = stage.name in self.journal.before
             return Verdict(STALE, ("forgotten",)) if forgotten else Verdict(NEVER, ("never built",))
-        request, seen = self._asked[stage.name] = self.requests.of(stage, last)
+        request, _ = self._asked[stage.name] = self.requests.of(stage, last)
         reasons = [_reason(*d) for d in differences(last.request, request)]
         if reasons and not asked and _only_hardware(last.request, request):
             where = last.request.get("facts", {}).get("hardware", {}).get("host", "another machine")
@@ -162,7 +164,8 @@ class Build:
         started = time.monotonic()
         last = self.journal.last(stage.name)
         self._note_generated()
-        request, seen = self._asked.pop(stage.name, None) or self.requests.of(stage, self.journal.entries.get(stage.name))
+        asked = self._asked.pop(stage.name, None)
+        request, seen = asked or self.requests.of(stage, self.journal.entries.get(stage.name))
         before = {p: files.stat_key(p) for p in self.requests.watched[stage.name]}
         staging = self.workspace.at(PARTIAL) / f"{stage.name}-{os.getpid()}"
         job = Job(self.requests, self.workspace, stage, request, staging, last, plan.number(stage))
@@ -197,7 +200,9 @@ class Build:
         for path in moved:
             known = self.digests.known(path)
             if known is None or self.digests.of(path) != known[1]:
-                raise StageFailed(f"changed while {stage.name} was running", where=_relative(path, self.root), mend="run again")
+                raise StageFailed(
+                    f"changed while {stage.name} was running", where=_relative(path, self.root), mend="run again"
+                )
 
     def _unmoved(self, stage: Stage, read: dict[str, str], started_ns: int) -> None:
         for path in read:
@@ -209,7 +214,9 @@ class Build:
         written = job.written()
         missing = [p for p in job.stage.writes if p not in written and p not in job.kept]
         if missing:
-            raise StageFailed(f"ended without writing {', '.join(missing)}", where=job.stage.name, mend="report this as a bug")
+            raise StageFailed(
+                f"ended without writing {', '.join(missing)}", where=job.stage.name, mend="report this as a bug"
+            )
         outputs: dict[str, str] = {}
         for relative in sorted(written):
             aside, final = job.staging / relative, self.workspace.at(relative)
@@ -259,17 +266,20 @@ class Build:
         for entry in self.journal.entries.values():
             watched |= {str(self.workspace.at(p)) for p in entry.outputs} | {str(self.place(p)) for p in entry.read}
         known = files_of(self.root, self.experiment)
-        stamp.write(self.root, self.experiment, self.workspace, watched, self.requests.folders, self.digests, line, known)
+        stamp.write(
+            self.root, self.experiment, self.workspace, watched, self.requests.folders, self.digests, line, known
+        )
 
 
 def _reason(where: str, old: Any, new: Any) -> str:
     section, _, rest = where.partition(".")
     if section == "code":
-        return f"assay's own {rest or 'code'} changed"
+        return f"assay's own code changed: {rest}"
     if section == "adapter":
         return f"adapter {rest or 'functions'} changed"
     if section in ("yaml", "params", "files", "facts"):
-        return f"{'yaml ' if section == 'yaml' else 'param ' if section == 'params' else ''}{rest or section} {shown(old)} -> {shown(new)}"
+        prefix = {"yaml": "yaml ", "params": "param "}.get(section, "")
+        return f"{prefix}{rest or section} {shown(old)} -> {shown(new)}"
     if section == "records":
         return f"{rest} {shown(old)} -> {shown(new)}"
     return f"{where} {shown(old)} -> {shown(new)}"

@@ -67,8 +67,7 @@ def _lines(value, indent):
     yield opening + "\n"
     for i, (key, entry) in enumerate(entries):
         yield inner + ("" if key is None else _flat(key) + ": ")
-        for part in _lines(entry, inner):
-            yield part
+        yield from _lines(entry, inner)
         yield "\n" if i == len(entries) - 1 else ",\n"
     yield indent + closing
 

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from assay import VERSION, door, errors, plan
+from assay import VERSION, commandline, door, errors, plan
 from assay.commands import VERBS
 from assay.errors import Fault, WrongInput
 from assay.session import find_root
@@ -17,7 +17,8 @@ HELP = """assay: what a model checkpoint is made of, what it is worth, and how t
   -d DIR  work there      -n N  run stages side by side      -a  build even what is fresh
   --json  for machines    --strict  exit 4 when a target is missed    --debug  tracebacks
 
-exit codes: 0 done, 1 a stage failed, 2 the input is wrong, 3 an answer is needed, 4 a target is missed (--strict), 130 / 143 interrupted
+exit codes: 0 done, 1 a stage failed, 2 the input is wrong, 3 an answer is needed, 4 a target is missed (--strict),
+            130 / 143 interrupted
 """
 
 
@@ -33,7 +34,7 @@ def run(argv: list[str]) -> int:
         argv, start = _start(argv)
         words = [w for w in argv if not w.startswith("-")]
         if words[:1] in (["init"], ["completion"]):
-            return door.answer(start, door.read(argv))
+            return door.answer(start, commandline.read(argv))
         root = find_root(start)
         return door.command(root, _named(root, argv))
     except Fault as fault:
@@ -54,7 +55,9 @@ def _start(argv: list[str]) -> tuple[list[str], Path]:
         if word in ("-d", "--dir"):
             folder = Path(argv[i + 1]) if i + 1 < len(argv) else None
             if folder is None or not folder.is_dir():
-                raise WrongInput("-d needs a folder that is there", where=str(folder or ""), mend="assay -d DIR report NAME")
+                raise WrongInput(
+                    "-d needs a folder that is there", where=str(folder or ""), mend="assay -d DIR report NAME"
+                )
             return argv[:i] + argv[i + 2 :], folder.resolve()
     return argv, Path.cwd()
 

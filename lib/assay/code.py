@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from assay.digests import Digests
-from assay.errors import WrongInput
+from assay.errors import StageFailed, WrongInput
 
 PACKAGE = Path(__file__).parent
 WORKER = PACKAGE / "worker" / "assay_worker"
@@ -33,15 +33,21 @@ def parse_text(text: "str | bytes", shown: str) -> ast.Module:
     try:
         return ast.parse(text)
     except SyntaxError as error:
-        raise WrongInput(f"not valid Python: {error.msg}", where=f"{shown}:{error.lineno or 1}", mend="mend that line") from error
+        raise WrongInput(
+            f"not valid Python: {error.msg}", where=f"{shown}:{error.lineno or 1}", mend="mend that line"
+        ) from error
     except (ValueError, RecursionError, MemoryError) as error:
-        raise WrongInput(f"cannot be read as Python: {error}", where=shown, mend="save it as plain UTF-8 Python") from error
+        raise WrongInput(
+            f"cannot be read as Python: {error}", where=shown, mend="save it as plain UTF-8 Python"
+        ) from error
 
 
 def functions(module: ast.Module) -> dict[str, str]:
     """Digest each adapter function together with every top-level definition it leans on."""
     defined = _definitions(module)
-    effects = "".join(tree_digest(s) for s in module.body if isinstance(s, ast.Expr) and not isinstance(s.value, ast.Constant))
+    effects = "".join(
+        tree_digest(s) for s in module.body if isinstance(s, ast.Expr) and not isinstance(s.value, ast.Constant)
+    )
     found = {}
     for name in ADAPTER_FUNCTIONS:
         if isinstance(defined.get(name), (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -143,7 +149,7 @@ class OwnCode:
             try:
                 self._cache.parent.mkdir(parents=True, exist_ok=True)
                 files.write(self._cache, json.dumps(self._facts), durable=False)
-            except (OSError, files.StageFailed):
+            except (OSError, StageFailed):
                 return
 
     def _module(self, name: str) -> tuple[str, tuple[str, ...]]:
@@ -170,7 +176,12 @@ def module_file(name: str) -> Path:
 
 def _own_imports(tree: ast.Module) -> set[str]:
     found: set[str] = set()
-    hints = {id(n) for s in tree.body if isinstance(s, ast.If) and ast.unparse(s.test) == "TYPE_CHECKING" for n in ast.walk(s)}
+    hints = {
+        id(n)
+        for s in tree.body
+        if isinstance(s, ast.If) and ast.unparse(s.test) == "TYPE_CHECKING"
+        for n in ast.walk(s)
+    }
     for node in ast.walk(tree):
         if id(node) in hints:
             continue

@@ -5,8 +5,11 @@ from typing import NamedTuple
 from assay.errors import WrongInput, did_you_mean
 
 # doit's own options that take a value, so that the value is not taken for a word
-WITH_VALUE = ("-f", "--file", "-d", "--dir", "-n", "--process", "-P", "--parallel-type", "-v", "--verbosity", "-o", "--output-file",
-              "-r", "--reporter", "--db-file", "--backend", "--check_file_uptodate", "--codec", "--failure-verbosity")  # fmt: skip
+WITH_VALUE = (
+    *("-f", "--file", "-d", "--dir", "-n", "--process", "-P", "--parallel-type", "-v", "--verbosity"),
+    *("-o", "--output-file", "-r", "--reporter", "--db-file", "--backend", "--check_file_uptodate", "--codec"),
+    "--failure-verbosity",
+)
 VARIABLES = ("exp", "checkpoint", "source", "name", "claim", "json", "strict", "rev")
 OURS = ("--json", "--strict", "--debug", "--update", "--locked")
 
@@ -57,7 +60,9 @@ def experiments_of(line: Line, known: "list[str]") -> list[str]:
     asked += [w.split(":", 1)[1] for w in line.words if ":" in w and "/" not in w]
     for name in asked:
         if name not in known:
-            mend = did_you_mean(name, known) if known else "write one with: doit new exp=NAME checkpoint=FILE name=MODEL"
+            mend = (
+                did_you_mean(name, known) if known else "write one with: doit new exp=NAME checkpoint=FILE name=MODEL"
+            )
             raise WrongInput(f"no experiment {name!r}", where=f"experiments/{name}.yaml", mend=mend)
     if not asked and "exp" in line.variables:
         raise WrongInput("exp= names no experiment", mend=did_you_mean("", known))

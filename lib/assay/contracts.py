@@ -20,8 +20,16 @@ def graph_claims(checkpoint: Checkpoint, probe: Probe) -> list[Claim]:
     from_graph = Evidence(kind="graph", where=checkpoint.name)
     from_probe = [Evidence(kind="probe", where="outputs/probe.json", text=probe.runtime)] if probe.observed else []
     claims = [
-        Claim(id="io.inputs", value=_signature(graph.inputs), status=seen, by="graph", evidence=[from_graph, *from_probe]),
-        Claim(id="io.outputs", value=_signature(graph.outputs), status=seen, by="graph", evidence=[from_graph, *from_probe]),
+        Claim(
+            id="io.inputs", value=_signature(graph.inputs), status=seen, by="graph", evidence=[from_graph, *from_probe]
+        ),
+        Claim(
+            id="io.outputs",
+            value=_signature(graph.outputs),
+            status=seen,
+            by="graph",
+            evidence=[from_graph, *from_probe],
+        ),
     ]
     steps = {name: found for name, found in graph.input_steps.items() if found}
     if steps:
@@ -42,7 +50,9 @@ def _probe_claims(probe: Probe) -> list[Claim]:
         known = "observed" if probe.batch in ("works", "coupled", "no batch axis") else "unknown"
         found.append(Claim(id="io.batch", value=probe.batch, status=known, by="probe", evidence=evidence))
     if probe.deterministic is not None:
-        found.append(Claim(id="io.deterministic", value=probe.deterministic, status="observed", by="probe", evidence=evidence))
+        found.append(
+            Claim(id="io.deterministic", value=probe.deterministic, status="observed", by="probe", evidence=evidence)
+        )
     return found
 
 
@@ -63,12 +73,22 @@ def labels(checkpoint: Checkpoint) -> tuple[list[str], list[Claim]]:
 def task(asked: str, checkpoint: Checkpoint) -> tuple[str, list[Claim]]:
     """Settle what the model is for: the experiment says, else the exporter did."""
     if asked:
-        return asked, [Claim(id="model.task", value=asked, status="confirmed", by="experiment", evidence=[Evidence(kind="person", where="model.task")])]
+        return asked, [
+            Claim(
+                id="model.task",
+                value=asked,
+                status="confirmed",
+                by="experiment",
+                evidence=[Evidence(kind="person", where="model.task")],
+            )
+        ]
     said = checkpoint.graph.metadata.get("task", "") if checkpoint.graph else ""
     if not said:
         return "", []
     evidence = [Evidence(kind="graph", where=f"{checkpoint.name} metadata_props.task", text=said[:200])]
-    return TASKS.get(said, said), [Claim(id="model.task", value=TASKS.get(said, said), status="read", by="graph", evidence=evidence)]
+    return TASKS.get(said, said), [
+        Claim(id="model.task", value=TASKS.get(said, said), status="read", by="graph", evidence=evidence)
+    ]
 
 
 def function_claims(functions: dict[str, str], where: dict[str, tuple[str, str]]) -> tuple[list[Claim], list[Question]]:
@@ -85,11 +105,21 @@ def function_claims(functions: dict[str, str], where: dict[str, tuple[str, str]]
             questions.append(Question(id=claim, ask=ask))
             continue
         place, digest = where[name]
-        claims.append(Claim(id=claim, value=name, status="confirmed", by=by, evidence=[Evidence(kind="recipe", where=place, sha256=digest)]))
+        claims.append(
+            Claim(
+                id=claim,
+                value=name,
+                status="confirmed",
+                by=by,
+                evidence=[Evidence(kind="recipe", where=place, sha256=digest)],
+            )
+        )
     return claims, questions
 
 
-def said(claims: list[Claim], questions: list[Question], people: "tuple[Confirmation, ...]") -> tuple[list[Claim], list[Question]]:
+def said(
+    claims: list[Claim], questions: list[Question], people: "tuple[Confirmation, ...]"
+) -> tuple[list[Claim], list[Question]]:
     """Let what people said take effect: the tool's own value stays beside it, a contradiction is shown."""
     kept = {c.id: c for c in claims}
     for person in people:
@@ -101,17 +131,28 @@ def said(claims: list[Claim], questions: list[Question], people: "tuple[Confirma
 
 def _merged(old: Claim | None, person: Confirmation) -> Claim:
     who = person.by or "experiment"
-    evidence = [Evidence(kind="person", where=f"contract: {person.id}", text=" ".join(filter(None, (person.date, person.why))))]
+    evidence = [
+        Evidence(kind="person", where=f"contract: {person.id}", text=" ".join(filter(None, (person.date, person.why))))
+    ]
     before = list(old.evidence) if old else []
     if person.kind == "unknown":
-        return Claim(id=person.id, value=None, status="unknown", by=who, evidence=evidence + before, alternatives=[old.value] if old else [])
+        return Claim(
+            id=person.id,
+            value=None,
+            status="unknown",
+            by=who,
+            evidence=evidence + before,
+            alternatives=[old.value] if old else [],
+        )
     if person.kind == "confirm" and old is not None and old.value not in (None, person.value):
         conflict = f"{who} confirmed {person.value!r}, but {old.by} says {old.value!r}"
         return Claim(id=person.id, value=old.value, status="conflict", by=old.by, evidence=evidence + before,
                      alternatives=[person.value], conflicts=[conflict])  # fmt: skip
     status = "confirmed" if old is None or person.kind == "confirm" or old.value == person.value else "corrected"
     others = [old.value] if old is not None and old.value not in (None, person.value) else []
-    return Claim(id=person.id, value=person.value, status=status, by=who, evidence=evidence + before, alternatives=others)
+    return Claim(
+        id=person.id, value=person.value, status=status, by=who, evidence=evidence + before, alternatives=others
+    )
 
 
 def batching(checkpoint: Checkpoint, probe: Probe) -> tuple[int | None, int | None]:

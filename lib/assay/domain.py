@@ -9,7 +9,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
     """A part of an experiment."""
 
 
-class Model(Value, kw_only=True):
+class Model(Value, frozen=True, kw_only=True):
     """What is examined."""
 
     checkpoint: str  # as written: relative to the repository, or absolute
@@ -18,7 +18,7 @@ class Model(Value, kw_only=True):
     claimed: dict[str, str] = {}
 
 
-class SourceSpec(Value, kw_only=True):
+class SourceSpec(Value, frozen=True, kw_only=True):
     """Where upstream's code is."""
 
     repo: str = ""
@@ -26,7 +26,7 @@ class SourceSpec(Value, kw_only=True):
     path: str = ""
 
 
-class EnvSpec(Value, kw_only=True):
+class EnvSpec(Value, frozen=True, kw_only=True):
     """Which interpreter runs the model, and what to do when something is missing."""
 
     manager: str = "auto"
@@ -35,7 +35,7 @@ class EnvSpec(Value, kw_only=True):
     index: dict[str, str] = {}
 
 
-class InputSpec(Value, kw_only=True):
+class InputSpec(Value, frozen=True, kw_only=True):
     """Which inputs the model is run on."""
 
     find: tuple[str, ...] = ("refs", "datasets", "downloads")
@@ -43,7 +43,7 @@ class InputSpec(Value, kw_only=True):
     labels: str = ""
 
 
-class MeasureSpec(Value, kw_only=True):
+class MeasureSpec(Value, frozen=True, kw_only=True):
     """Which configurations are timed; the first of each list is the plain one."""
 
     batch: tuple[int, ...] = (1,)
@@ -52,7 +52,7 @@ class MeasureSpec(Value, kw_only=True):
     seconds: float = 5.0
 
 
-class Target(Value, kw_only=True):
+class Target(Value, frozen=True, kw_only=True):
     """A limit that the user set for a metric."""
 
     key: str  # as written: latency_ms.p50[batch=8,scope=model]
@@ -62,7 +62,7 @@ class Target(Value, kw_only=True):
     limit: float
 
 
-class Confirmation(Value, kw_only=True):
+class Confirmation(Value, frozen=True, kw_only=True):
     """What a person said about one claim."""
 
     id: str
@@ -74,7 +74,7 @@ class Confirmation(Value, kw_only=True):
     against: str = ""
 
 
-class Experiment(Value, kw_only=True):
+class Experiment(Value, frozen=True, kw_only=True):
     """One experiments/<name>.yaml together with its recipe's defaults."""
 
     name: str

@@ -23,7 +23,7 @@ NOT_HERE = {
 
 
 def members(dodo_file: str) -> dict[str, Any]:
-    """Give doit its tasks for the command line it was started with; a verb of ours is answered here and ends the process."""
+    """Give doit its tasks for its command line; a verb of ours is answered here and ends the process."""
     root = Path(dodo_file).resolve().parent
     argv = sys.argv[1:]
     os.chdir(root)  # doit's -d moves elsewhere, and targets are named from the repository
@@ -106,7 +106,9 @@ def building(root: Path, line: Line, argv: list[str]) -> dict[str, Any]:
     _check_options(argv)
     known = known_experiments(root)
     if not known:
-        raise WrongInput("no experiments yet", where="experiments/", mend="doit new exp=NAME checkpoint=FILE name=MODEL")
+        raise WrongInput(
+            "no experiments yet", where="experiments/", mend="doit new exp=NAME checkpoint=FILE name=MODEL"
+        )
     paths = [w for w in line.words if "/" in w]
     for word in line.words:
         if word not in paths:
@@ -122,8 +124,12 @@ def _check_options(argv: list[str]) -> None:
     seen_word = False
     for word in argv:
         if word in ("-n", "-P", "-v", "-a", "-c", "-s") and seen_word:
-            raise WrongInput(f"{word} stands after the stage", mend=f"options come first: doit {word} ... STAGE exp=NAME")
-        seen_word = seen_word or (not word.startswith("-") and "=" not in word and not word.isdigit() and word != "thread")
+            raise WrongInput(
+                f"{word} stands after the stage", mend=f"options come first: doit {word} ... STAGE exp=NAME"
+            )
+        seen_word = seen_word or (
+            not word.startswith("-") and "=" not in word and not word.isdigit() and word != "thread"
+        )
 
 
 def _check_word(word: str, known: list[str]) -> None:
@@ -150,7 +156,9 @@ def _owners(root: Path, paths: list[str], names: list[str]) -> list[str]:
             made = {f"{place.folder}/{p}" for s in plan.STAGES for p in s.writes} if place else set()
             owners += [name] if path in made else []
         if not owners:
-            raise WrongInput("no stage makes this file", where=path, mend="ask for a record, as <workspace>/outputs/stats.json")
+            raise WrongInput(
+                "no stage makes this file", where=path, mend="ask for a record, as <workspace>/outputs/stats.json"
+            )
         found += owners
     return sorted(set(found))
 

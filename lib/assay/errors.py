@@ -2,6 +2,8 @@
 
 DONE, FAILED, WRONG_INPUT, NEEDS_ANSWER, TARGET_MISSED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
 
+SHOWN = 20  # known words listed when none is near
+
 
 class Fault(Exception):
     """A fault the reader can mend; caught once, at a door."""
@@ -50,4 +52,5 @@ def did_you_mean(word: str, known: "list[str] | tuple[str, ...]") -> str:
     near = get_close_matches(word, known, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]}?"
-    return "known: " + ", ".join(sorted(known)) if known else ""
+    listed = sorted(known)
+    return "known: " + ", ".join(listed[:SHOWN]) + (", ..." if len(listed) > SHOWN else "") if listed else ""

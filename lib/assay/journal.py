@@ -102,7 +102,9 @@ class Journal:
         self._append(line._asdict(), durable=line.event == "forgotten")
 
     def _append(self, line: dict[str, Any], *, durable: bool) -> None:
-        data = json.dumps(line, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        data = json.dumps(line, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode(
+            "utf-8", "surrogatepass"
+        )
         try:
             handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
@@ -129,7 +131,9 @@ class Journal:
         kept = [e._asdict() for e in (*self.before.values(), *self.entries.values())]
         kept += [Line("forgotten", stage, "", "")._asdict() for stage in self.before if stage not in self.entries]
         kept += [f._asdict() for f in self.failures.values()]
-        text = "".join(json.dumps(line, sort_keys=True, ensure_ascii=False, separators=(",", ":")) + "\n" for line in kept)
+        text = "".join(
+            json.dumps(line, sort_keys=True, ensure_ascii=False, separators=(",", ":")) + "\n" for line in kept
+        )
         files.write(self.path, text)
         self.reread()
 

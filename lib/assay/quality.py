@@ -16,8 +16,8 @@ NO_LABELS = "no labels: set inputs.labels"
 
 DEFINITIONS = {
     "map50": (
-        "mean over the labelled classes of the area under the precision-recall curve (all points); a detection is right "
-        "when it has the class and at least 0.5 IoU of a box not yet taken, highest score first"
+        "mean over the labelled classes of the area under the precision-recall curve (all points); a detection is "
+        "right when it has the class and at least 0.5 IoU of a box not yet taken, highest score first"
     ),
     "precision": "share of the detections at the threshold that are right (same class, IoU at least 0.5)",
     "recall": "share of the labelled boxes that a detection at the threshold found (same class, IoU at least 0.5)",
@@ -120,6 +120,7 @@ def _detection(
     everything = match(ids, predictions, labels)
     if not everything.boxes:
         return [_metric(name, Skipped(reason="the labels hold no box"), "", {}) for name in TASKS["detection"]]
+    threshold = threshold if _is_number(threshold) else None
     kept = [f for f in everything.found if threshold is None or f.score >= threshold]
     at = "at every returned detection" if threshold is None else f"at score >= {threshold:g}"
     curves = _curves(everything)
@@ -228,7 +229,7 @@ def _curves(matches: Matches) -> list[Curve]:
         images = numpy.array([f.image for f in mine], dtype=int)
         right = numpy.array([f.right for f in mine], dtype=float)
         scores = numpy.array([f.score for f in mine])
-        last = numpy.append(numpy.flatnonzero(numpy.diff(scores)), len(mine) - 1)[: len(mine)]
+        last: Array = numpy.append(numpy.flatnonzero(numpy.diff(scores)), len(mine) - 1)[: len(mine)]
         curves.append(Curve(label, images, right, last, numpy.array(matches.boxes[label], dtype=float)))
     return curves
 

@@ -15,6 +15,7 @@ from assay.plan import Stage
 from assay.projection import project
 from assay.workspace import Workspace
 
+
 class Requests:
     """Composes requests from an experiment, its files and its workspace."""
 

@@ -58,7 +58,9 @@ def facts(root):
         gpus = []
     try:
         with open("/proc/cpuinfo", "rb") as file:
-            cpu = [line for line in file.read(600).decode("utf-8", "replace").splitlines() if line.startswith("model name")][:1]
+            cpu = [
+                line for line in file.read(600).decode("utf-8", "replace").splitlines() if line.startswith("model name")
+            ][:1]
     except OSError:
         cpu = []
     return [os.uname().nodename, cores, gpus, cpu, sys.executable, [os.environ.get(name) for name in FACTS_FROM]]

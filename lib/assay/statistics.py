@@ -35,9 +35,9 @@ SCOPES = ("end_to_end", "preprocess", "model", "postprocess")
 MEMORY = ("ram_idle", "ram_build", "ram_first", "ram_steady", "vram_allocated", "vram_reserved", "vram_process")
 METHOD = (
     "One fresh process per configuration. Medians: 95 % bootstrap interval, fixed seed. Percentiles: order statistic "
-    "with binomial interval, only where n carries them (p90 from 29, p95 from 59, p99 from 299 samples). Uncontended: CPU "
-    "median on one thread, else median wall of the iterations without an involuntary switch. Normalised: CPU median over "
-    "the CPU median of the interleaved reference kernel."
+    "with binomial interval, only where n carries them (p90 from 29, p95 from 59, p99 from 299 samples). "
+    "Uncontended: CPU median on one thread, else median wall of the iterations without an involuntary switch. "
+    "Normalised: CPU median over the CPU median of the interleaved reference kernel."
 )
 
 

@@ -47,7 +47,9 @@ def _note_bug(run: "Run") -> None:
             import traceback
 
             traceback.print_exception(kind, value, trace)
-        run.faults["doit"] = errors.StageFailed(f"a bug of assay: {kind.__name__}: {value}", mend="run again with --debug and report it")
+        run.faults["doit"] = errors.StageFailed(
+            f"a bug of assay: {kind.__name__}: {value}", mend="run again with --debug and report it"
+        )
 
 
 def _code(run: "Run") -> int:
@@ -99,34 +101,45 @@ def _told(run: "Run", name: str) -> str:
     build = run.builds[name]
     if plan.REPORT not in run.asked:
         written = [p for stage in run.asked for p in plan.BY_NAME[stage].writes if build.workspace.at(p).exists()]
-        return f"{name}: {', '.join(run.asked)} up to date" + "".join(f"\n  {build.workspace.folder}/{p}" for p in written)
+        return f"{name}: {', '.join(run.asked)} up to date" + "".join(
+            f"\n  {build.workspace.folder}/{p}" for p in written
+        )
     metrics = _metrics(run, name)
     targets = metrics.get("targets", [])
     met = sum(t["status"] == "met" for t in targets)
-    reports = "".join(f"\n  {build.workspace.folder}/{p}" for p in (layout.EXPERIMENT_REPORT, layout.STAKEHOLDER_REPORT))
+    reports = "".join(
+        f"\n  {build.workspace.folder}/{p}" for p in (layout.EXPERIMENT_REPORT, layout.STAKEHOLDER_REPORT)
+    )
     asked = f"{met} of {len(targets)} targets met" if targets else "no targets set"
     return f"{name}: {metrics.get('verdict', 'NOT DECIDED')}  {asked}{reports}"
 
 
 def _print(run: "Run", told: dict[str, str], interrupted: int) -> None:
     for name in run.names:
-        if _faults(run, name):
-            _print_faults(run, name)
-        elif interrupted:
-            print(f"{name}: interrupted; what was finished is kept")
-        elif name in told:
-            first, _, rest = told[name].partition("\n")
-            built = len(run.progress.built.get(name, []))
-            print(f"{first}   built {built}, kept {len(run.progress.kept.get(name, []))}\n{rest}" if built else _short(told[name]))
-        elif len(run.names) == 1:
-            print(_short(run.settled[name]))
-    quiet = [n for n in run.names if n in run.settled]
-    if quiet and len(run.names) > 1:
-        print(f"{len(quiet)} of {len(run.names)} experiments: nothing to do")
-    for task in ("doit",):
-        if task in run.faults:
-            print(f"assay: {run.faults[task]}", file=sys.stderr)
+        _print_one(run, name, told.get(name), interrupted)
+    for stage in run.asked:
+        if plan.BY_NAME[stage].not_yet:
+            print(f"{stage}: not yet: {plan.BY_NAME[stage].not_yet}")
+    if run.settled and len(run.names) > 1:
+        print(f"{len(run.settled)} of {len(run.names)} experiments: nothing to do")
+    if "doit" in run.faults:
+        print(f"assay: {run.faults['doit']}", file=sys.stderr)
     sys.stdout.flush()
+
+
+def _print_one(run: "Run", name: str, told: str | None, interrupted: int) -> None:
+    if _faults(run, name):
+        _print_faults(run, name)
+    elif interrupted:
+        print(f"{name}: interrupted; what was finished is kept")
+    elif told is None:
+        if len(run.names) == 1:
+            print(_short(run.settled[name]))
+    elif built := len(run.progress.built.get(name, [])):
+        first, _, rest = told.partition("\n")
+        print(f"{first}   built {built}, kept {len(run.progress.kept.get(name, []))}\n{rest}")
+    else:
+        print(_short(told))
 
 
 def _short(told: str) -> str:
@@ -141,7 +154,11 @@ def _print_faults(run: "Run", name: str) -> None:
     for task, fault in _faults(run, name).items():
         stage = task.split(":")[0]
         print(f"assay: {stage} {name}: {printable(str(fault))}", file=sys.stderr)
-        log = build.workspace.at(f"logs/{plan.number(plan.BY_NAME[stage])}_{stage}.log") if stage in plan.BY_NAME else None
+        log = (
+            build.workspace.at(f"logs/{plan.number(plan.BY_NAME[stage])}_{stage}.log")
+            if stage in plan.BY_NAME
+            else None
+        )
         if log and fault.exit_code == errors.FAILED and (lines := tail(log)):
             print(f"  last lines of {build.workspace.folder}/logs/{log.name}:", file=sys.stderr)
             print("".join(f"  | {line}\n" for line in lines), end="", file=sys.stderr)

@@ -8,6 +8,8 @@ MOST = 6  # digits of a number whose interval is next to nothing
 OPERATORS = {"<=": "at most", "<": "below", ">=": "at least", ">": "above"}
 METRIC_UNITS = {
     "latency_ms": "ms",
+    "uncontended_ms": "ms",
+    "cold_start_ms": "ms",
     "throughput": "items/s",
     "throughput_per_s": "items/s",
     "peak_ram_mib": "MiB",

@@ -47,7 +47,11 @@ def current(root: Path, experiment: str, fixed: str = "") -> Workspace | None:
     except OSError as error:
         raise files.cannot_write(pointer(root, experiment), error) from error
     if not re.fullmatch(r"tmp/[A-Za-z0-9][A-Za-z0-9._-]*", folder):
-        raise WrongInput("does not name a workspace", where=f"{CURRENT}/{experiment}", mend="delete it, or write tmp/<folder> into it")
+        raise WrongInput(
+            "does not name a workspace",
+            where=f"{CURRENT}/{experiment}",
+            mend="delete it, or write tmp/<folder> into it",
+        )
     return Workspace(root, folder)
 
 
@@ -108,15 +112,23 @@ def write_readmes(workspace: Workspace, journal: Journal) -> None:
     changes = [f"- {when}: {stage} {word}" for when, stage, word in journal.history[-SHOWN_CHANGES:]]
     _write_readme(workspace.at("README.md"), "What lies here", _overview(), changes)
     for folder, purpose in layout.FOLDERS.items():
-        _write_readme(workspace.at(f"{folder}/README.md"), folder, purpose[0].upper() + purpose[1:] + ".", _touching(journal, folder))
+        _write_readme(
+            workspace.at(f"{folder}/README.md"),
+            folder,
+            purpose[0].upper() + purpose[1:] + ".",
+            _touching(journal, folder),
+        )
 
 
 def _overview() -> str:
     lines = [f"- `{folder}/`: {purpose}" for folder, purpose in layout.FOLDERS.items()]
-    lines += ["- `deps.lock`: the interpreter and packages that gave these results", "- `journal.jsonl`: what was built, from what, when"]
+    lines += [
+        "- `deps.lock`: the interpreter and packages that gave these results",
+        "- `journal.jsonl`: what was built, from what, when",
+    ]
     return (
-        "One experiment's evidence. The folder stands alone: `scripts/reproduce.sh CHECKPOINT` repeats it without assay,\n"
-        "given the checkpoint and an interpreter that satisfies `deps.lock`.\n\n" + "\n".join(lines)
+        "One experiment's evidence. The folder stands alone: `scripts/reproduce.sh CHECKPOINT` repeats it\n"
+        "without assay, given the checkpoint and an interpreter that satisfies `deps.lock`.\n\n" + "\n".join(lines)
     )
 
 

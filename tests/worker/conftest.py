@@ -1,16 +1,14 @@
 """What the worker's tests share: a bare interpreter, a workspace, and one way to ask."""
 
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
 from assay import bridge
+from survivors import left_after
 
 Ask = Callable[..., bridge.Outcome]
 
@@ -36,7 +34,9 @@ def workspace(tmp_path: Path) -> Iterator[Path]:
 def ask(workspace: Path, bare_python: Path) -> Ask:
     """Ask the worker in the bare interpreter to import an adapter and build with it."""
 
-    def asked(adapter: str = "", *, verb: str = "infer", limits: bridge.Limits | None = None, **keys: Any) -> bridge.Outcome:
+    def asked(
+        adapter: str = "", *, verb: str = "infer", limits: bridge.Limits | None = None, **keys: Any
+    ) -> bridge.Outcome:
         python, checkpoint = keys.pop("python", bare_python), keys.pop("checkpoint_file", None)
         stat_key = keys.pop("stat_key", None)
         if adapter:
@@ -62,34 +62,3 @@ def ask(workspace: Path, bare_python: Path) -> Ask:
         )
 
     return asked
-
-
-def at_home(folder: Path) -> list[int]:
-    """List the processes that work in a folder."""
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit() and int(name) != os.getpid():
-            try:
-                where = os.readlink(f"/proc/{name}/cwd")
-            except OSError:
-                continue
-            found += [int(name)] if where.removesuffix(" (deleted)").startswith(str(folder)) else []
-    return found
-
-
-def left_after(folder: Path, *, seconds: float, extra: list[int] | None = None) -> list[int]:
-    """Wait so long for a folder's processes to go; list those that did not."""
-    until = time.monotonic() + seconds
-    while True:
-        left = at_home(folder) + [pid for pid in extra or [] if alive(pid)]
-        if not left or time.monotonic() > until:
-            return left
-        time.sleep(0.02)
-
-
-def alive(pid: int) -> bool:
-    """Tell whether a process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False

@@ -15,14 +15,21 @@ def run(session: Session, line: Line) -> int:
     for name, build in session.builds(experiments_of(line, known_experiments(session.root))).items():
         adapter = build.workspace.at(layout.ADAPTER)
         if not adapter.is_file():
-            raise WrongInput("there is no adapter yet", where=f"{build.workspace.folder}/{layout.ADAPTER}", mend=f"doit contract exp={name}")
+            raise WrongInput(
+                "there is no adapter yet",
+                where=f"{build.workspace.folder}/{layout.ADAPTER}",
+                mend=f"doit contract exp={name}",
+            )
         recipe = build.experiment.recipe.removeprefix("recipes/") or name
         own = session.root / "recipes" / recipe / "adapter.py"
         text = adapter.read_text("utf-8")
         own.parent.mkdir(parents=True, exist_ok=True)
         files.write(own, re.sub(r"\A# assay: .*\n", "", text))
         if not (own.parent / "recipe.yaml").exists():
-            files.write(own.parent / "recipe.yaml", "# defaults for every experiment that names this recipe; the same keys as an experiment\n")
+            files.write(
+                own.parent / "recipe.yaml",
+                "# defaults for every experiment that names this recipe; the same keys as an experiment\n",
+            )
         if not build.experiment.recipe:
             experiment = session.root / build.experiment.file
             files.write(experiment, _with_recipe(experiment.read_text("utf-8"), recipe))

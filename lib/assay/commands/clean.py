@@ -20,7 +20,9 @@ def run(session: Session, line: Line) -> int:
             print(f"{name}: nothing to clean")
             continue
         try:
-            with files.lock(build.workspace.at(".lock"), waiting=lambda holder, n=name: print(f"waiting for {n}, held by {holder}")):
+            with files.lock(
+                build.workspace.at(".lock"), waiting=lambda holder, n=name: print(f"waiting for {n}, held by {holder}")
+            ):
                 _remove(build)
         except OSError as error:
             raise files.cannot_write(build.workspace.path, error) from error

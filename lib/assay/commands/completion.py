@@ -54,6 +54,9 @@ def run_for(line: Line) -> int:
     """Print the script for a shell."""
     shell = line.words[0] if line.words else ""
     if shell not in SHELLS:
-        raise WrongInput(f"no completion for {shell!r}" if shell else "completion needs a shell", mend="assay completion bash, or zsh")
+        raise WrongInput(
+            f"no completion for {shell!r}" if shell else "completion needs a shell",
+            mend="assay completion bash, or zsh",
+        )
     print(SHELLS[shell].format(words=" ".join([*NAMES, *VERBS])), end="")
     return 0

@@ -1,7 +1,7 @@
 """Verb plan: what would run, in order, and why."""
 
 from assay.commandline import Line
-from assay.commands.status import RUNS, asked_stages, as_json, standings
+from assay.commands.status import RUNS, as_json, asked_stages, standings
 from assay.engines.progress import printable
 from assay.session import Session
 

@@ -18,8 +18,14 @@ def run(session: Session, line: Line) -> int:
             raise WrongInput("there is nothing to repeat yet", where=name, mend=f"doit report exp={name}")
         with tempfile.TemporaryDirectory(prefix=f"assay-{name}-") as folder:
             copy = Path(folder) / "workspace"
-            shutil.copytree(build.workspace.path, copy, ignore=shutil.ignore_patterns(".lock", ".partial", "reproduced"))
-            command = [str(copy / "scripts/reproduce.sh"), str(build.requests.checkpoint_path.absolute()), str(build.requests.python.python)]
+            shutil.copytree(
+                build.workspace.path, copy, ignore=shutil.ignore_patterns(".lock", ".partial", "reproduced")
+            )
+            command = [
+                str(copy / "scripts/reproduce.sh"),
+                str(build.requests.checkpoint_path.absolute()),
+                str(build.requests.python.python),
+            ]
             print(f"{name}: repeating in a copy", flush=True)
             code = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, check=False).returncode
         worst = max(worst, FAILED if code else DONE)

@@ -40,8 +40,14 @@ def _all_fresh() -> dict[str, Verdict]:
 def _notes(build: object) -> list[str]:
     journal = build.journal  # type: ignore[attr-defined]
     if journal.broken:
-        return [f"{journal.broken} unreadable line(s) in journal.jsonl are ignored; what they told counts as never built"]
-    if not journal.lines and journal.path.parent.joinpath("outputs").is_dir() and any(journal.path.parent.joinpath("outputs").glob("*.json")):
+        return [
+            f"{journal.broken} unreadable line(s) in journal.jsonl are ignored; what they told counts as never built"
+        ]
+    if (
+        not journal.lines
+        and journal.path.parent.joinpath("outputs").is_dir()
+        and any(journal.path.parent.joinpath("outputs").glob("*.json"))
+    ):
         return ["journal.jsonl is gone: everything counts as never built"]
     return []
 

@@ -16,7 +16,9 @@ def run(session: Session, line: Line) -> int:
         faults, count = _verify(build)
         for fault in faults:
             print(f"{name}: {printable(fault)}")
-        print(f"{name}: {count} files hashed, {len(faults)} differ" if build.journal.entries else f"{name}: never built")
+        print(
+            f"{name}: {count} files hashed, {len(faults)} differ" if build.journal.entries else f"{name}: never built"
+        )
         worst = FAILED if faults else worst
     return worst
 
@@ -38,7 +40,8 @@ def _verify(build: Build) -> tuple[list[str], int]:
             count += 1
             place = build.requests.checkpoint_path / name if name else build.requests.checkpoint_path
             if not place.is_file() or files.sha256(str(place)) != digest:
-                faults.append(f"checkpoint: {build.experiment.model.checkpoint}{'/' if name else ''}{name} is not what was recorded")
+                shown = f"{build.experiment.model.checkpoint}{'/' if name else ''}{name}"
+                faults.append(f"checkpoint: {shown} is not what was recorded")
     return faults, count
 
 

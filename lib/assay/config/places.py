@@ -9,7 +9,9 @@ DEVICE_NAMES = frozenset(("con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com
 URL = re.compile(
     r"https://(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::[0-9]{1,5})?(?P<path>/[A-Za-z0-9._~/+%@=,-]*)\Z"
 )
-ENCODED = re.compile(r"%([01]|2[ef]|7f|(?![0-9a-f]{2}))", re.IGNORECASE)  # control characters, dots and slashes in disguise
+ENCODED = re.compile(
+    r"%([01]|2[ef]|7f|(?![0-9a-f]{2}))", re.IGNORECASE
+)  # control characters, dots and slashes in disguise
 REV = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+@-]*\Z")
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(//|:)|[\w.-]+@[\w.-]+:")
 CREDENTIALS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://[^/\s?#]*@")

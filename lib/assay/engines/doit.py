@@ -137,7 +137,12 @@ class Run:
             return ExitStack()
         from assay import files
 
-        return files.lock(MACHINE_LOCK, shared=not stage.alone, waiting=lambda _: self.progress.waiting("this machine", "a measurement"))
+        other = "other workers" if stage.alone else "a measurement"
+        return files.lock(
+            MACHINE_LOCK,
+            shared=not stage.alone,
+            waiting=lambda _: self.progress.waiting(stage.name, f"{other} on this machine"),
+        )
 
     # ------------------------------------------------------------ the end
     def reporter(self) -> Any:
@@ -171,20 +176,27 @@ class Run:
         """Keep what doit itself holds against a task."""
         if task.name not in self.faults and type(fail).__name__ != "UnmetDependency":
             text = getattr(fail, "exception", None) or getattr(fail, "message", "") or fail.get_msg()
-            self.faults[task.name] = _bug(task.name, fail) if fail.traceback else StageFailed(str(text), where=task.name)
+            self.faults[task.name] = (
+                _bug(task.name, fail) if fail.traceback else StageFailed(str(text), where=task.name)
+            )
 
     def finish(self) -> int:
         """Say how each experiment ended; give the exit code."""
         from assay import summary
 
-        code = summary.close(self)
-        return code
+        return summary.close(self)
 
 
 OPTIONS = [
     {"name": "json", "long": "json", "type": bool, "default": False, "help": "the closing summary as JSON"},
     {"name": "strict", "long": "strict", "type": bool, "default": False, "help": "a missed target is exit code 4"},
-    {"name": "update", "long": "update", "type": bool, "default": False, "help": "refs: move a branch to its newest commit"},
+    {
+        "name": "update",
+        "long": "update",
+        "type": bool,
+        "default": False,
+        "help": "refs: move a branch to its newest commit",
+    },
     {"name": "debug", "long": "debug", "type": bool, "default": False, "help": "tracebacks of assay's own bugs"},
 ]
 

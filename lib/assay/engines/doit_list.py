@@ -22,4 +22,8 @@ class List(Command):  # type: ignore[misc]
 
         start = [] if not opt_values.get("dir") else ["-d", opt_values["dir"]]
         argv = sys.argv[1:]
-        return cli.run([*start, *argv[argv.index("list") :]]) if "list" in argv else cli.run(["-d", str(Path.cwd()), "list"])
+        return (
+            cli.run([*start, *argv[argv.index("list") :]])
+            if "list" in argv
+            else cli.run(["-d", str(Path.cwd()), "list"])
+        )

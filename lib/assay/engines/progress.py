@@ -21,11 +21,18 @@ class Progress:
         self._silent = machine_readable
         self._lock = threading.Lock()
         self._live = (
-            not machine_readable and stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM", "") not in ("", "dumb")
+            not machine_readable
+            and stream.isatty()
+            and not os.environ.get("CI")
+            and os.environ.get("TERM", "") not in ("", "dumb")
         )
         self._colour = self._live and not os.environ.get("NO_COLOR")
         utf8 = (getattr(stream, "encoding", "") or "").lower().replace("-", "") == "utf8"
-        self._marks = {"done": "✓", "run": "●", "bad": "✗", "note": "!"} if utf8 else {"done": "ok", "run": "..", "bad": "XX", "note": "!!"}
+        self._marks = (
+            {"done": "✓", "run": "●", "bad": "✗", "note": "!"}
+            if utf8
+            else {"done": "ok", "run": "..", "bad": "XX", "note": "!!"}
+        )
         self.built: dict[str, list[str]] = {}
         self.kept: dict[str, list[str]] = {}
 
@@ -39,12 +46,14 @@ class Progress:
 
     def waiting(self, what: str, holder: str) -> None:
         """Say whom we wait for."""
-        self._say("note", "waiting", what, f"held by {holder}")
+        self._say("note", "waiting", what, f"for {holder}")
 
     @contextmanager
     def running(self, stage: Stage, experiment: str, verdict: Verdict | None) -> Iterator[None]:
         """Show a stage while it runs, and how it ended."""
-        self.kept.get(experiment, [stage.name]).remove(stage.name) if stage.name in self.kept.get(experiment, []) else None
+        self.kept.get(experiment, [stage.name]).remove(stage.name) if stage.name in self.kept.get(
+            experiment, []
+        ) else None
         reason = verdict.reasons[0] if verdict and verdict.reasons else ""
         started, done = time.monotonic(), threading.Event()
         ticker = threading.Thread(target=self._tick, args=(done, stage, experiment, started), daemon=True)
@@ -64,7 +73,9 @@ class Progress:
             return
         if stage.alone or not self._live:
             if self._live:
-                self._write(f"\r\x1b[K {self._marks['run']} {stage.name}  {experiment}  measuring, the screen keeps still")
+                self._write(
+                    f"\r\x1b[K {self._marks['run']} {stage.name}  {experiment}  measuring, the screen keeps still"
+                )
             while not done.wait(QUIET_FOR):
                 if not stage.alone:
                     self._say("run", stage.name, experiment, f"{time.monotonic() - started:.0f}s")

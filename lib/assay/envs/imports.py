@@ -79,7 +79,7 @@ def needed(format_name: str, source: "str | None", installed: "tuple[str, ...]")
     for module, line, certain in imported(source or ""):
         project = PROJECTS.get(module) or PROJECTS.get(module.partition(".")[0])
         name = _present(project, have) if project else "?" + module.partition(".")[0]
-        found.setdefault(name, (f"adapter.py:{line} imports {module}", "model" if certain else "utility"))
+        found.setdefault(name, (f"adapter.py:{line} imports {module}", "model" if certain else "acceleration"))
     return [(name, why, group) for name, (why, group) in found.items()]
 
 
@@ -130,7 +130,9 @@ def _known_part(module: str) -> str:
 
 
 def _catches_import(handler: ast.ExceptHandler) -> bool:
-    names = {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)} if handler.type else {"Exception"}
+    names = (
+        {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)} if handler.type else {"Exception"}
+    )
     raises = any(isinstance(node, ast.Raise) for node in ast.walk(handler))
     return bool(names & {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}) and not raises
 

@@ -108,7 +108,9 @@ def _pixi_manifest(root: Path) -> str:
 def _no_pixi(root: Path) -> NeedsAnswer:
     manifest = _pixi_manifest(root)
     if manifest:
-        return NeedsAnswer(f"{manifest} is here, its environment is not made yet", where="env", mend="run `pixi install`")
+        return NeedsAnswer(
+            f"{manifest} is here, its environment is not made yet", where="env", mend="run `pixi install`"
+        )
     return NeedsAnswer("env.manager is pixi, and no pixi manifest is here", where="env.manager", mend="set it to venv")
 
 
@@ -117,7 +119,9 @@ def _venv(root: Path) -> "Chosen | None":
     if not os.path.lexists(folder):
         return None
     if not (folder / "pyvenv.cfg").is_file():
-        raise WrongInput(".venv is there and is no environment: pyvenv.cfg is missing", where=str(folder), mend="make it again")
+        raise WrongInput(
+            ".venv is there and is no environment: pyvenv.cfg is missing", where=str(folder), mend="make it again"
+        )
     return Chosen(_executable(folder / "bin" / "python", ".venv"), "venv", ".venv is here")
 
 
@@ -197,7 +201,9 @@ def _distributions(site: str) -> "list[str]":
         names = os.listdir(site)
     except OSError:
         return []
-    return [n.removesuffix(".dist-info").removesuffix(".egg-info") for n in names if n.endswith((".dist-info", ".egg-info"))]
+    return [
+        n.removesuffix(".dist-info").removesuffix(".egg-info") for n in names if n.endswith((".dist-info", ".egg-info"))
+    ]
 
 
 def runtime_packages(

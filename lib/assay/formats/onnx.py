@@ -278,7 +278,9 @@ class _Model:
         if not self.opset:
             raise self.wire.damaged("names no operator set, so its operators mean nothing", "export it again")
         for domain, op in sorted(self.foreign - self.functions)[:32]:
-            self.risks.add(f"operator {shown(op)} of domain {shown(domain)} needs a library of its own: native code, not loaded")
+            self.risks.add(
+                f"operator {shown(op)} of domain {shown(domain)} needs a library of its own: native code, not loaded"
+            )
         if self.opset.get("ai.onnx", 0) > NEWEST_OPSET:
             self.risks.add(f"operator set {self.opset['ai.onnx']} is newer than any known here ({NEWEST_OPSET})")
         if self.ir > NEWEST_IR:

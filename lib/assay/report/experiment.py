@@ -66,9 +66,9 @@ def quoted(context: Context) -> Safe:
     lines = [line for line in context.notes.strip().splitlines()]
     if not lines:
         return Safe("")
-    author = context.notes_by or f"the author of experiments/{context.experiment}.notes.md"
+    author = context.notes_by or f"experiments/{context.experiment}.notes.md"
     body = "\n".join(f"> {text(line)}".rstrip() for line in lines)
-    return Safe(f"{body}\n>\n> {text('written by ' + author)}")
+    return Safe(f"{body}\n>\n> — {text(author)}")
 
 
 def _warning(what: Safe, evidence: Safe) -> Safe:

@@ -104,7 +104,7 @@ def _graph(graph: Node) -> list[list[Safe]]:
         return []
     opset = [phrase("{name} {version}", name=entry.key or "ai.onnx", version=entry.show()) for entry in graph["opset"]]
     dtypes = [
-        phrase("{name} ({count} tensors)", name=entry.key, count=entry.show()) for entry in graph["initializer_dtypes"]
+        phrase("{name} ({count} bytes)", name=entry.key, count=entry.show()) for entry in graph["initializer_dtypes"]
     ]
     return [
         [Safe("parameters"), graph["parameters"].num()],
@@ -115,13 +115,13 @@ def _graph(graph: Node) -> list[list[Safe]]:
 
 
 def _tree(tree: Node) -> list[list[Safe]]:
-    origin = tree["url"].text() if tree["url"] else Safe("a local folder, copied")
+    home = tree["url"].text() if tree["url"] else Safe("a local folder, copied")
     dirty = {True: "with local changes", False: "clean"}.get(tree["dirty"].value, "changes not known")
     commit = phrase("commit {commit}, {dirty}", commit=tree["commit"].code(), dirty=dirty)
     licence = tree["license"]
     found = phrase("{name} in {file}", name=licence["name"].text(), file=licence["file"].code())
     return [
-        [phrase("upstream {name}", name=tree["name"].text()), phrase("{origin}; {tag}", origin=origin, tag=_tag(tree))],
+        [phrase("upstream {name}", name=tree["name"].text()), Safe(home + _tag(tree))],
         [Safe("upstream commit"), commit if tree["commit"] else Safe("no commit: not under version control")],
         [Safe("upstream licence"), found if licence["file"] else licence["name"].text()],
         [Safe("upstream tree"), phrase("SHA-256 {sha}", sha=tree["tree_sha256"].code())],
@@ -130,8 +130,8 @@ def _tree(tree: Node) -> list[list[Safe]]:
 
 def _tag(tree: Node) -> Safe:
     if tree["tag"]:
-        return phrase("tag {tag}", tag=tree["tag"].text())
-    return phrase("asked for {rev}", rev=tree["rev"].text()) if tree["rev"] else Safe("no tag")
+        return phrase("; tag {tag}", tag=tree["tag"].text())
+    return phrase("; asked for {rev}", rev=tree["rev"].text()) if tree["rev"] else Safe("")
 
 
 # ---------------------------------------------------------------- environment

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from assay.domain import Target
 from assay.records import (
+    Cold,
     Configuration,
     Contract,
     Judged,
@@ -32,7 +33,8 @@ PHASES = {
 THROUGHPUT = ("throughput", "throughput_per_s")
 ONE_RUN = ("min", "max")  # observed, without interval by nature
 SETTLED = ("confirmed", "corrected")
-STAGES = ("match", "probe", "infer", "predictions", "stats")
+COLD = ("start", "read", "build", "first")
+STAGES = ("match", "probe", "infer", "predictions", "measure", "stats")
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def _judge(target: Target, reading: Reading) -> Judged:
 
 def _reading(target: Target, stats: Stats | None, metrics: Sequence[Metric]) -> Reading:
     name, _, statistic = target.metric.partition(".")
-    if name in ("latency_ms", *THROUGHPUT, *PHASES):
+    if name in ("latency_ms", "uncontended_ms", "cold_start_ms", *THROUGHPUT, *PHASES):
         return _from_stats(target, name, statistic or "p50", stats)
     for i, metric in enumerate(metrics):
         if metric.id == target.metric:
@@ -89,18 +91,25 @@ def _from_stats(target: Target, name: str, statistic: str, stats: Stats | None) 
         return Reading(Skipped(reason=f"{configuration.id}: {configuration.status.reason}"))
     if name in PHASES:
         return _peak(configuration.memory, PHASES[name], where)
+    if name == "cold_start_ms":
+        return _cold(configuration.cold, where)
     latency = _scope(target.where, configuration)
     if latency is None:
         scope = target.where.get("scope", "end_to_end")
         return Reading(Skipped(reason=f"{configuration.id}: scope {scope} not measured"))
     if name in THROUGHPUT:
         return _throughput(configuration, latency, where)
-    at = configuration.latency.index(latency)
+    return _latency(target, name, statistic, latency, f"{where}/latency/{configuration.latency.index(latency)}")
+
+
+def _latency(target: Target, name: str, statistic: str, latency: Latency, where: str) -> Reading:
     as_asked = latency.scope == target.where.get("scope", "end_to_end")
     note = "" if as_asked else "judged on the model alone, no end-to-end"
+    if name == "uncontended_ms":
+        return Reading(latency.uncontended, f"{where}/uncontended", note)
     return Reading(
         latency.experienced.get(statistic, Skipped(reason=f"{statistic} is not measured")),
-        f"{where}/latency/{at}/experienced/{statistic}",
+        f"{where}/experienced/{statistic}",
         note,
         statistic in ONE_RUN,
         latency.contended,
@@ -139,6 +148,18 @@ def _throughput(configuration: Configuration, latency: Latency, where: str) -> R
         low, high = batch * 1e3 / quiet.high, batch * 1e3 / quiet.low
         quiet = Measured(value=batch * 1e3 / quiet.value, unit="items/s", n=quiet.n, low=low, high=high)
     return Reading(configuration.throughput, f"{where}/throughput", contended=latency.contended, uncontended=quiet)
+
+
+def _cold(cold: Cold | None, where: str) -> Reading:
+    """Add up the parts of the first answer; the sum stands in the target's own record."""
+    if cold is None:
+        return Reading(Skipped(reason="the cold start was not measured"))
+    parts: list[Quantity] = [getattr(cold, name) for name in COLD]
+    known = [part.value for part in parts if isinstance(part, Measured)]
+    if len(known) < len(parts):
+        return Reading(next(part for part in parts if isinstance(part, Skipped)), f"{where}/cold")
+    whole = Measured(value=sum(known), unit="ms", n=1, method=f"sum of {', '.join(COLD)}")
+    return Reading(whole, f"{where}/cold", f"sum of {', '.join(COLD)} of one process", without_interval=True)
 
 
 def _peak(memory: Memory | None, phases: Sequence[str], where: str) -> Reading:

@@ -15,7 +15,9 @@ def run(job: Job) -> None:
     form = recognise(path)
     graph, risks = facts(path, form)
     if [job.digest(place) for _, place in found] != [p.sha256 for p in parts]:
-        raise StageFailed("changed while it was being read", where=job.experiment.model.checkpoint, mend="run again when it is whole")
+        raise StageFailed(
+            "changed while it was being read", where=job.experiment.model.checkpoint, mend="run again when it is whole"
+        )
     folder = path.is_dir()
     job.write(
         "checkpoint",

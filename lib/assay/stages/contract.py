@@ -27,10 +27,17 @@ def run(job: Job) -> None:
     job.write(
         "contract",
         Contract(
-            task=task, inputs=graph.inputs if graph else [], outputs=graph.outputs if graph else [], batch_axis=axis, max_batch=most,
-            labels=names, functions=functions, claims=claims, questions=questions,
+            task=task,
+            inputs=graph.inputs if graph else [],
+            outputs=graph.outputs if graph else [],
+            batch_axis=axis,
+            max_batch=most,
+            labels=names,
+            functions=functions,
+            claims=claims,
+            questions=questions,
         ),
-    )  # fmt: skip
+    )
 
 
 def _adapter(job: Job) -> tuple[str, str]:

@@ -18,7 +18,9 @@ def run(job: Job) -> None:
     needs = [n for n in interpreter.runtime_packages(checkpoint.format.name, adapter) if n[0].lstrip("?") not in local]
     chosen = job.requests.python
     answer = job.ask("check", packages=[name for name, _, _ in needs])
-    packages = [Package(name=name, version=answer["versions"].get(name, ""), why=why, group=group) for name, why, group in needs]
+    packages = [
+        Package(name=name, version=answer["versions"].get(name, ""), why=why, group=group) for name, why, group in needs
+    ]
     missing = [p.name for p in packages if not p.version]
     if missing and checkpoint.format.runs_here:
         raise NeedsAnswer(
@@ -27,7 +29,9 @@ def run(job: Job) -> None:
             mend=f"install with: {chosen.manager_command} {' '.join(missing)}",
         )
     facts = {key: answer[key] for key in ("python", "implementation", "platform")}
-    record = Environment(manager=chosen.manager, chosen_because=chosen.because, packages=packages, missing=missing, **facts)
+    record = Environment(
+        manager=chosen.manager, chosen_because=chosen.because, packages=packages, missing=missing, **facts
+    )
     job.write("environment", record)
     job.write("match", Match(status=_match(checkpoint.format.name)))
     lock = {"schema": 1, "manager": chosen.manager, **facts, "packages": {p.name: p.version for p in packages}}

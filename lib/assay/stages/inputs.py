@@ -1,4 +1,4 @@
-"""Stage inputs: what the model is run on: upstream's examples, then what lies in the repository, then made-up tensors."""
+"""Stage inputs: what the model is run on: upstream's examples, then the repository's files, then made-up tensors."""
 
 import json
 import os
@@ -33,19 +33,29 @@ def run(job: Job) -> None:
     items = [_copied(job, i, path, origin) for i, (path, origin) in enumerate(found[: spec.count])]
     note = ""
     if not items:
-        note = "made-up tensors: no real input was found" if contract.functions["preprocess"] != "none" else (
-            "made-up tensors: how a real input becomes tensors is unknown"
+        note = (
+            "made-up tensors: no real input was found"
+            if contract.functions["preprocess"] != "none"
+            else ("made-up tensors: how a real input becomes tensors is unknown")
         )
         items = _synthesised(job, contract, min(spec.count, 4))
         if not items:
-            raise StageFailed("no real input was found, and none can be made up", where=job.experiment.file, mend="set inputs.find, or put files there")
+            raise StageFailed(
+                "no real input was found, and none can be made up",
+                where=job.experiment.file,
+                mend="set inputs.find, or put files there",
+            )
     labels = {item.id: truth[Path(item.source).name] for item in items if Path(item.source).name in truth}
     job.write("inputs", _record(items, labels, job, note))
 
 
 def _record(items: list[InputItem], labels: dict[str, Any], job: Job, note: str) -> Inputs:
     return Inputs(
-        items=items, labels=labels, labels_file=job.experiment.inputs.labels, labels_sha256=job.request["files"]["labels"] or "", note=note
+        items=items,
+        labels=labels,
+        labels_file=job.experiment.inputs.labels,
+        labels_sha256=job.request["files"]["labels"] or "",
+        note=note,
     )
 
 
@@ -85,7 +95,12 @@ def _under(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         for name in sorted(names):
             path = Path(here, name)
-            if path.suffix.lower() in suffixes and not path.is_symlink() and path.is_file() and 0 < path.stat().st_size <= MOST_BYTES:
+            if (
+                path.suffix.lower() in suffixes
+                and not path.is_symlink()
+                and path.is_file()
+                and 0 < path.stat().st_size <= MOST_BYTES
+            ):
                 found.append(path)
     return found
 
@@ -102,12 +117,14 @@ def _copied(job: Job, index: int, path: Path, origin: str) -> InputItem:
 
 def _item(job: Job, name: str, file: str, origin: str, source: str) -> InputItem:
     place = job.staging / file
-    return InputItem(id=name, file=file, bytes=place.stat().st_size, sha256=job.digest(place), origin=origin, source=source)
+    return InputItem(
+        id=name, file=file, bytes=place.stat().st_size, sha256=job.digest(place), origin=origin, source=source
+    )
 
 
 # ---------------------------------------------------------------- made up
 def _synthesised(job: Job, contract: Any, count: int) -> list[InputItem]:
-    """Make tensors that the contract allows: floats in [0, 1), whole numbers 0 or 1, in shapes that were seen to run."""
+    """Make tensors that the contract allows, in shapes that ran: floats in [0, 1), whole numbers 0 or 1."""
     import numpy
 
     worked = job.record("probe").worked

@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from assay import files, layout, records
 from assay.canonical import dumps
 from assay.errors import StageFailed
@@ -62,7 +64,9 @@ class Job:
         try:
             return records.from_json(name, json.loads(path.read_bytes()))
         except (OSError, ValueError) as error:
-            raise StageFailed(f"cannot be read: {error}", where=layout.record(name), mend="delete it and run again") from error
+            raise StageFailed(
+                f"cannot be read: {error}", where=layout.record(name), mend="delete it and run again"
+            ) from error
 
     def out(self, relative: str) -> Path:
         """Give the place to write a file that will be called so in the workspace."""
@@ -113,9 +117,15 @@ class Job:
             stat_key=files.stat_key(str(checkpoint)) if checkpoint and checkpoint.is_file() else None,
             limits=bridge.Limits(seconds=1800.0),
         )
-        self.discovered |= {path for path in outcome.read if not path.startswith((".partial", "outputs/", "raw/", "scripts/", "logs/"))}
+        self.discovered |= {
+            path for path in outcome.read if not path.startswith((".partial", "outputs/", "raw/", "scripts/", "logs/"))
+        }
         if outcome.value is None:
-            raise StageFailed(bridge.explain(outcome), where=outcome.where or self.stage.name, mend=f"see {_near(outcome.log, self.root)}")
+            raise StageFailed(
+                bridge.explain(outcome),
+                where=outcome.where or self.stage.name,
+                mend=f"see {_near(outcome.log, self.root)}",
+            )
         return outcome.value
 
     def model_request(self) -> dict[str, Any]:
@@ -128,8 +138,8 @@ class Job:
             "functions": [f for f, by in contract.functions.items() if by in ("recipe", "edited")],
             "source_roots": [f"refs/{tree.name}" for tree in self.record("refs").trees],
             "device": self.experiment.device,
-            "inputs": records.msgspec.to_builtins(contract.inputs),
-            "outputs": records.msgspec.to_builtins(contract.outputs),
+            "inputs": msgspec.to_builtins(contract.inputs),
+            "outputs": msgspec.to_builtins(contract.outputs),
             "batch_axis": contract.batch_axis,
             "max_batch": contract.max_batch,
             "params": {name: p.value for name, p in self.record("params").params.items()},

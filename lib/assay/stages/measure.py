@@ -15,7 +15,11 @@ def run(job: Job) -> None:
     """Write outputs/stats.json and outputs/samples.json."""
     status = job.blocked()
     if status is not None:
-        _write(job, Stats(status=status, hardware=None, configurations=[], noise=None, method=statistics.METHOD, samples=""), {})
+        _write(
+            job,
+            Stats(status=status, hardware=None, configurations=[], noise=None, method=statistics.METHOD, samples=""),
+            {},
+        )
         return
     spec, machine = job.experiment.measure, hardware.facts()
     configurations, answers = [], {}
@@ -23,7 +27,9 @@ def run(job: Job) -> None:
         count = machine["cores"] if threads == "all" else int(threads)
         name = statistics.configuration_id(batch, count, precision)
         answer = answers[name] = _answer(job, name, batch, count, precision)
-        configurations.append(statistics.summarise(answer, batch=batch, threads=count, precision=precision, isolation="plain"))
+        configurations.append(
+            statistics.summarise(answer, batch=batch, threads=count, precision=precision, isolation="plain")
+        )
     stats = statistics.stats(configurations, list(answers.values()), msgspec.convert(machine, Hardware))
     _write(job, stats, statistics.samples(answers))
 

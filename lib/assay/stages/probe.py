@@ -11,7 +11,9 @@ def run(job: Job) -> None:
     checkpoint, match = job.record("checkpoint"), job.record("match")
     status = match.status if match.status.word == "blocked" else Status()
     if not checkpoint.format.runs_here and status.word != "blocked":
-        status = Status(word="blocked", reason=f"{checkpoint.format.name} cannot run here: needs {checkpoint.format.needs}")
+        status = Status(
+            word="blocked", reason=f"{checkpoint.format.name} cannot run here: needs {checkpoint.format.needs}"
+        )
     if status.word == "blocked":
         job.write("probe", _nothing(status))
         return
@@ -38,5 +40,13 @@ def run(job: Job) -> None:
 
 def _nothing(status: Status) -> Probe:
     return Probe(
-        status=status, runtime="", inputs=[], outputs=[], observed=[], dims={}, batch="not_observed: blocked", deterministic=None, notes=[]
+        status=status,
+        runtime="",
+        inputs=[],
+        outputs=[],
+        observed=[],
+        dims={},
+        batch="not_observed: blocked",
+        deterministic=None,
+        notes=[],
     )

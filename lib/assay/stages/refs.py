@@ -52,8 +52,16 @@ def _plain(name: str) -> str:
 
 def _tree(job: Job, name: str, kind: str, into: Path, left_out: list[str], **more: object) -> SourceTree:
     found = sorted(p for p in into.rglob("*") if p.is_file())
-    parts = [SourceFile(path=p.relative_to(into).as_posix(), bytes=p.stat().st_size, sha256=job.digest(p)) for p in found]
+    parts = [
+        SourceFile(path=p.relative_to(into).as_posix(), bytes=p.stat().st_size, sha256=job.digest(p)) for p in found
+    ]
     whole = files.text_sha256("".join(f"{p.path}\0{p.sha256}\n" for p in parts))
     return SourceTree(
-        name=name, kind=kind, tree_sha256=whole, files=parts, left_out=left_out, license=licenses.find(into), **more  # type: ignore[arg-type]
+        name=name,
+        kind=kind,
+        tree_sha256=whole,
+        files=parts,
+        left_out=left_out,
+        license=licenses.find(into),
+        **more,  # type: ignore[arg-type]
     )

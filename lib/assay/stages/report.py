@@ -14,7 +14,10 @@ def run(job: Job) -> None:
     """Write reports/experiment-report.md and reports/stakeholder-report.md."""
     found = {name: json.loads(job.workspace.at(layout.record(name)).read_bytes()) for name in RECORDS}
     notes = job.root / job.experiment.notes if job.experiment.notes else None
-    logs = {p.stem.split("_", 1)[1].split("-")[0]: f"logs/{p.name}" for p in sorted(job.workspace.at("logs").glob("*_*.log"))}
+    logs = {
+        p.stem.split("_", 1)[1].split("-")[0]: f"logs/{p.name}"
+        for p in sorted(job.workspace.at("logs").glob("*_*.log"))
+    }
     context = Context(
         experiment=job.experiment.name,
         version=VERSION,

@@ -30,7 +30,16 @@ HARDENED = {
     "maintenance.auto": "false",
 }
 # What a child may inherit: how to find programs, proxies and certificates; no credentials, no configuration.
-INHERITED: tuple[str, ...] = ("PATH", "TMPDIR", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy")
+INHERITED: tuple[str, ...] = (
+    "PATH",
+    "TMPDIR",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+)
 INHERITED += ("SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "SYSTEMROOT")
 ASK_SECONDS, FETCH_SECONDS = 60, 900
 ANSWER_LIMIT = 64 << 20
@@ -87,16 +96,22 @@ def checked_url(url: str, allow_file: bool = False) -> str:
     if not url or not url.isprintable() or " " in url:
         raise WrongInput("source.repo is not a usable URL", mend="write it as https://host/owner/name")
     if url.startswith(("https://", "http://")) and "@" in urlsplit(url).netloc:
-        raise WrongInput("source.repo carries credentials", mend=f"take them out of the URL; if it is private, {LOCAL_CURE}")
+        raise WrongInput(
+            "source.repo carries credentials", mend=f"take them out of the URL; if it is private, {LOCAL_CURE}"
+        )
     if allow_file and (url.startswith("file:///") or os.path.isabs(url)):
         return url if url.startswith("file:") else f"file://{url}"
     try:
         parts = urlsplit(url)
-        usable = parts.scheme == "https" and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d+)?|\[[0-9a-f:]+\](:\d+)?", parts.netloc)
+        usable = parts.scheme == "https" and re.fullmatch(
+            r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d+)?|\[[0-9a-f:]+\](:\d+)?", parts.netloc
+        )
     except ValueError:
         usable = None
     if not usable:
-        raise WrongInput(f"source.repo {url[:200]!r}: only https:// is fetched", mend=f"use its https address, or {LOCAL_CURE}")
+        raise WrongInput(
+            f"source.repo {url[:200]!r}: only https:// is fetched", mend=f"use its https address, or {LOCAL_CURE}"
+        )
     return url
 
 
@@ -129,7 +144,9 @@ def _resolve(address: str, rev: str, allow_file: bool) -> Found:
 
 def _choose(rev: str, head: str, refs: "dict[str, str]") -> Found:
     """Pick a revision as git does: a tag before a branch."""
-    tags = {n.removeprefix("refs/tags/"): c for n, c in refs.items() if n.startswith("refs/tags/") and not n.endswith("^{}")}
+    tags = {
+        n.removeprefix("refs/tags/"): c for n, c in refs.items() if n.startswith("refs/tags/") and not n.endswith("^{}")
+    }
     tags = {name: refs.get(f"refs/tags/{name}^{{}}", commit) for name, commit in tags.items()}
 
     def found(ref: str, commit: str, branch: str = "") -> Found:
@@ -153,7 +170,9 @@ def _choose(rev: str, head: str, refs: "dict[str, str]") -> Found:
 
 def _no_such_rev(rev: str, known: "list[str]") -> WrongInput:
     if re.fullmatch(r"[0-9a-f]{4,39}", rev):
-        return WrongInput(f"source.rev {rev} is a short hash, which a remote cannot look up", mend="write all 40 digits")
+        return WrongInput(
+            f"source.rev {rev} is a short hash, which a remote cannot look up", mend="write all 40 digits"
+        )
 
     return WrongInput(f"source.rev {rev!r} is no branch or tag there", mend=did_you_mean(rev, known[:5000])[:300])
 
@@ -184,11 +203,15 @@ def environment(allow_file: bool) -> "dict[str, str]":
     return {**kept, **fixed}
 
 
-def run(arguments: Sequence[str], folder: Path, seconds: float = ASK_SECONDS, allow_file: bool = False, rev: str = "") -> bytes:
+def run(
+    arguments: Sequence[str], folder: Path, seconds: float = ASK_SECONDS, allow_file: bool = False, rev: str = ""
+) -> bytes:
     """Run git in a folder and give what it printed; every failure is one line."""
     # Files, not pipes: a grandchild that outlives git cannot keep the reader waiting.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        code = _wait([*command(allow_file), *arguments], folder, seconds, environment(allow_file), out.fileno(), err.fileno())
+        code = _wait(
+            [*command(allow_file), *arguments], folder, seconds, environment(allow_file), out.fileno(), err.fileno()
+        )
         out.seek(0)
         err.seek(0)
         if code:
@@ -209,7 +232,9 @@ def _wait(words: "list[str]", folder: Path, seconds: float, env: "dict[str, str]
     try:
         return child.wait(seconds)
     except subprocess.TimeoutExpired:
-        raise StageFailed(f"git had no answer after {seconds:.0f} s", where="source.repo", mend="try again later") from None
+        raise StageFailed(
+            f"git had no answer after {seconds:.0f} s", where="source.repo", mend="try again later"
+        ) from None
     finally:
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL)
@@ -225,7 +250,7 @@ REASONS: "tuple[tuple[str, type[Fault], str, str], ...]" = (
         "the repository's host cannot be reached",
         "connect to the network, or set source.path to a local copy",
     ),
-    (r"certificate|ssl|tls", StageFailed, "the host's certificate is not trusted", "set SSL_CERT_FILE"),
+    (r"certificate", StageFailed, "the host's certificate is not trusted", "set SSL_CERT_FILE"),
     (
         r"could not read (username|password)|authentication failed|terminal prompts disabled|error: 40[13]",
         WrongInput,
@@ -241,7 +266,7 @@ REASONS: "tuple[tuple[str, type[Fault], str, str], ...]" = (
         "check source.repo",
     ),
     (
-        r"corruption|early eof|hung up|unexpected disconnect|invalid index-pack",
+        r"corruption|early eof|hung up|unexpected disconnect|invalid index-pack|recv error|\b(tls|ssl)",
         StageFailed,
         "the connection broke off, or the repository is damaged",
         f"run again, or {LOCAL_CURE}",

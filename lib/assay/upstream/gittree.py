@@ -26,7 +26,9 @@ class Entry(NamedTuple):
     path: str
 
 
-def export(git: "list[str]", env: "dict[str, str]", store: Path, commit: str, into: Path) -> "tuple[list[str], list[str]]":
+def export(
+    git: "list[str]", env: "dict[str, str]", store: Path, commit: str, into: Path
+) -> "tuple[list[str], list[str]]":
     """Write the files of a commit; give their names, and what was left out and why."""
     entries, left_out = _entries(git, env, store, commit)
     by_path = {entry.path: entry for entry in entries}
@@ -140,7 +142,9 @@ class Objects:
 @contextmanager
 def _objects(git: "list[str]", env: "dict[str, str]", store: Path) -> Iterator[Objects]:
     words = [*git, "cat-file", "--batch"]
-    child = subprocess.Popen(words, cwd=store, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        words, cwd=store, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     guard = threading.Timer(SECONDS, child.kill)
     guard.start()
     try:

@@ -74,7 +74,9 @@ def recognise(text: str) -> "tuple[str, bool]":
         return _creative(creative)
     # A quoted licence names its kin (GPL 3 names AGPL): what stands first is what it is.
     found = [
-        (words.find(markers[0]), order, name) for order, (name, markers) in enumerate(TEXTS) if all(m in words for m in markers)
+        (words.find(markers[0]), order, name)
+        for order, (name, markers) in enumerate(TEXTS)
+        if all(m in words for m in markers)
     ]
     closed = bool(NON_COMMERCIAL.search(words)) and not any("GPL" in name for _, _, name in found)
     if not found:

@@ -72,7 +72,9 @@ def listing(path: Path) -> Listing:
     if tracked is None:
         names, folders = _all_files(root, None)
         return Listing([name for name in names if _place(root, name)[1] == ""], folders)
-    answer = git.run(["rev-parse", "--git-path", "index", "--git-path", "HEAD"], root).decode("utf-8", "surrogateescape")
+    answer = git.run(["rev-parse", "--git-path", "index", "--git-path", "HEAD"], root).decode(
+        "utf-8", "surrogateescape"
+    )
     watch = [root / line for line in answer.splitlines()]
     return Listing([name for name in sorted(tracked.tracked) if _place(root, name)[1] == ""], watch)
 

@@ -108,7 +108,9 @@ def setup_py(name: str, text: str) -> Read:
                 _from_literal(read, value, name, kinds[keyword.arg], keyword.arg)
             elif keyword.arg == "python_requires" and isinstance(value, ast.Constant):
                 text = str(value.value)
-                read.requirements.append(made("python", text, "", name, value.lineno, "runtime", f"python_requires {text}"))
+                read.requirements.append(
+                    made("python", text, "", name, value.lineno, "runtime", f"python_requires {text}")
+                )
     return read
 
 

@@ -17,7 +17,9 @@ LONGEST = 300
 TEXT_FILE = re.compile(
     r"(.*/)?([^/]*[-_.])?requirements?([-_.][^/]*)?\.(txt|in)|(.*/)?requirements/[^/]*\.(txt|in)", re.IGNORECASE
 )
-OPTIONAL = re.compile(r"(?<![a-z])(dev|develop|test|tests|doc|docs|lint|train|training|optional|extra|extras|demo|ci)(?![a-z])")
+OPTIONAL = re.compile(
+    r"(?<![a-z])(dev|develop|test|tests|doc|docs|lint|train|training|optional|extra|extras|demo|ci)(?![a-z])"
+)
 DOCUMENT = re.compile(r"readme([._-].*)?|.*\.(md|rst)", re.IGNORECASE)
 CREDENTIALS = re.compile(r"://[^/@\s]+@")
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -114,7 +116,9 @@ def is_option(line: str) -> bool:
 
 def made(name: str, specifier: str, marker: str, file: str, line: int, kind: str, text: str) -> Requirement:
     """Make a requirement's record."""
-    return Requirement(name=name, specifier=specifier, marker=marker, file=file, line=line, kind=kind, text=text[:LONGEST])
+    return Requirement(
+        name=name, specifier=specifier, marker=marker, file=file, line=line, kind=kind, text=text[:LONGEST]
+    )
 
 
 def content(path: Path) -> str:

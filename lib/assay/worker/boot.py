@@ -126,7 +126,7 @@ class Watch:
         """Sleep until the child ends, a limit is passed or a signal says stop; return (end, code)."""
         while True:
             stop = self.sleep()
-            status, peak = reap(self.child)
+            status, peak, _ = reap(self.child)
             self.peak = max(self.peak, peak)
             passed = self.passed()
             if stop:
@@ -234,17 +234,17 @@ def children_by_scan():
 
 
 def reap(child):
-    """Collect every process that ended; return the wait status and peak memory of the child when it is among them."""
+    """Collect every process that ended; return the child's wait status and peak memory, and whether any is left."""
     status, peak = None, 0
     try:
         while True:
             pid, word, usage = os.wait4(-1, os.WNOHANG)
             if pid == 0:
-                return status, peak
+                return status, peak, True
             if pid == child:
                 status, peak = word, usage.ru_maxrss * (1024 if sys.platform.startswith("linux") else 1)
     except ChildProcessError:
-        return status, peak
+        return status, peak, False
 
 
 def end_all(child, seconds=5.0):
@@ -253,10 +253,7 @@ def end_all(child, seconds=5.0):
     while time.monotonic() < deadline:
         for pid in descendants():
             kill(os.kill, pid)
-        reap(child)
-        try:
-            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
+        if not reap(child)[2]:
             return
         if not os.path.isdir("/proc"):
             kill(os.killpg, child)

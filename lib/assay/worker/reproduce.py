@@ -114,7 +114,10 @@ def compared(request, out):
             count += 1
             if not os.path.exists(relative) or sha256(relative) != sha256(os.path.join(out, relative)):
                 other.append(relative)
-    print("%s: %d files, %s" % (request, count, "byte for byte the same" if not other else "these differ: " + ", ".join(other)))
+    print(
+        "%s: %d files, %s"
+        % (request, count, "byte for byte the same" if not other else "these differ: " + ", ".join(other))
+    )
     return not other and count > 0
 
 

@@ -27,7 +27,9 @@ def read(path: Path) -> tuple[Graph, list[str]]:
     return graph, risks
 
 
-def saved(path: Path, nodes: list[Any], inputs: list[Any], outputs: list[Any], constants: list[Any] = (), **more: Any) -> Path:
+def saved(
+    path: Path, nodes: list[Any], inputs: list[Any], outputs: list[Any], constants: list[Any] = (), **more: Any
+) -> Path:
     graph = helper.make_graph(nodes, "g", inputs, outputs, list(constants))
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], **more), path)
     return path
@@ -87,7 +89,9 @@ def test_real_models_as_the_onnx_package_reads_them(path: Path) -> None:
 
 @pytest.mark.skipif(not REAL, reason="the shared models are not here")
 def test_other_real_files_are_recognised() -> None:
-    names = {p.name: formats.recognise(p).name for p in MODELS.rglob("*.*") if p.suffix in (".pth", ".jit", ".safetensors")}
+    names = {
+        p.name: formats.recognise(p).name for p in MODELS.rglob("*.*") if p.suffix in (".pth", ".jit", ".safetensors")
+    }
     assert names == {
         "model_epoch_50.pth": "torch-legacy",
         "silero_vad.jit": "torchscript",
@@ -131,14 +135,18 @@ def test_typed_data_counts_as_raw_data_does(tmp_path: Path) -> None:
         helper.make_tensor("s", TensorProto.STRING, [2], [b"ab", b"c"]),
         helper.make_tensor("e", TensorProto.FLOAT, [0, 4], []),
     ]
-    path = saved(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])], [value("x", [1])], [value("y", [1])], constants)
+    path = saved(
+        tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])], [value("x", [1])], [value("y", [1])], constants
+    )
     graph, _ = read(path)
     assert graph.parameters == 6 + 4 + 2 + 3 + 3 + 2
     assert graph.initializer_dtypes == {"bool": 3, "float16": 4, "float32": 24, "int4": 2, "int64": 32, "string": 3}
 
 
 def test_arithmetic_behind_the_input_is_told(tmp_path: Path) -> None:
-    mean = numpy_helper.from_array(__import__("numpy").array([123.675, 116.28, 103.53], "float32").reshape(1, 3, 1, 1), "mean")
+    mean = numpy_helper.from_array(
+        __import__("numpy").array([123.675, 116.28, 103.53], "float32").reshape(1, 3, 1, 1), "mean"
+    )
     nodes = [
         helper.make_node("Cast", ["x"], ["a"], to=TensorProto.FLOAT),
         helper.make_node("Transpose", ["a"], ["b"], perm=[0, 3, 1, 2]),
@@ -153,7 +161,13 @@ def test_arithmetic_behind_the_input_is_told(tmp_path: Path) -> None:
     inputs = [value("x", ["N", 4, 4, 3], TensorProto.UINT8), value("plain", [1])]
     graph, _ = read(saved(tmp_path / "m.onnx", nodes, inputs, [value("y", None), value("z", [1])], [mean]))
     assert graph.input_steps == {
-        "x": ["Cast float32", "Transpose [0, 3, 1, 2]", "Sub [123.675, 116.28, 103.53]", "Mul 0.0171", "Sub of 1.0 by it"]
+        "x": [
+            "Cast float32",
+            "Transpose [0, 3, 1, 2]",
+            "Sub [123.675, 116.28, 103.53]",
+            "Mul 0.0171",
+            "Sub of 1.0 by it",
+        ]
     }
 
 
@@ -193,7 +207,11 @@ def test_external_data_must_stay_in_the_folder(tmp_path: Path, location: str) ->
     tensor = TensorProto(name="w", dims=[1], data_type=1, data_location=TensorProto.EXTERNAL)
     tensor.external_data.add(key="location", value=location)
     path = saved(
-        tmp_path / "m.onnx", [helper.make_node("Add", ["x", "w"], ["y"])], [value("x", [1])], [value("y", [1])], [tensor]
+        tmp_path / "m.onnx",
+        [helper.make_node("Add", ["x", "w"], ["y"])],
+        [value("x", [1])],
+        [value("y", [1])],
+        [tensor],
     )
     with pytest.raises(WrongInput, match="external data"):
         formats.facts(path, formats.recognise(path))
@@ -218,8 +236,10 @@ def test_a_function_that_the_model_brings_is_no_risk(tmp_path: Path) -> None:
 
 
 def test_cut_at_every_length(tmp_path: Path) -> None:
-    whole = saved(tmp_path / "m.onnx", [helper.make_node("Add", ["x", "w"], ["y"])], [value("x", [2])], [value("y", [2])],
-                  [helper.make_tensor("w", TensorProto.FLOAT, [2], [1.0, 2.0])], producer_name="maker").read_bytes()  # fmt: skip
+    nodes = [helper.make_node("Add", ["x", "w"], ["y"])]
+    weights = [helper.make_tensor("w", TensorProto.FLOAT, [2], [1.0, 2.0])]
+    path = saved(tmp_path / "m.onnx", nodes, [value("x", [2])], [value("y", [2])], weights, producer_name="maker")
+    whole = path.read_bytes()
     said = Counter()
     for length in range(1, len(whole)):
         cut = tmp_path / "cut.onnx"

@@ -100,7 +100,10 @@ def test_really_saved_by_numpy_and_torch(tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b"\0" * 5000, "zero bytes"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS pointer of 63 bytes, not the weights"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+            "Git LFS pointer of 63 bytes, not the weights",
+        ),
         (b"\n<!DOCTYPE html><html>", "HTML page"),
         (b"\x1f\x8b\x08" + b"\1" * 20, "gzip"),
         (b"7z\xbc\xaf\x27\x1c" + b"\1" * 20, "7z"),

@@ -11,7 +11,7 @@ from assay.report.experiment import experiment_report
 from assay.report.stakeholder import stakeholder_report
 from assay.report.tables import table
 from assay.report.view import Context
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_cases import CASES, CONTEXT
 
@@ -106,6 +106,7 @@ def test_hostile_experiment_name_and_version() -> None:
             check_harmless(made)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_is_one_plain_paragraph(value: str) -> None:
     parsed = tokens(f"{text(value)}")
@@ -113,6 +114,7 @@ def test_any_text_is_one_plain_paragraph(value: str) -> None:
     assert {token.type for token in parsed} <= plain
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_any_cells_make_one_row(a: str, b: str) -> None:
     kinds = [token.type for token in tokens(table(("x", "y"), [[a, b], [b, a]]))]
@@ -120,6 +122,7 @@ def test_any_cells_make_one_row(a: str, b: str) -> None:
     assert not {"html_inline", "link_open", "image", "em_open", "strong_open", "code_inline"} & set(kinds)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_any_text_in_code_block_link_and_title(value: str) -> None:
     kinds = [token.type for token in tokens(block([value]))]

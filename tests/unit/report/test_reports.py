@@ -52,7 +52,9 @@ def test_same_bytes_twice(case: str, report: str) -> None:
 def test_every_link_leads_to_what_it_shows(case: str, report: str) -> None:
     records = CASES[case]()
     made = REPORTS[report](records, CONTEXT)
-    references = {name: (record, int(line), html.unescape(title)) for name, record, line, title in REFERENCE.findall(made)}
+    references = {
+        name: (record, int(line), html.unescape(title)) for name, record, line, title in REFERENCE.findall(made)
+    }
     uses = USE.findall(made)
     assert {name for _, name in uses} == set(references)
     for shown, name in uses:
@@ -194,5 +196,5 @@ def test_no_records_at_all_still_gives_both_reports() -> None:
 
 def test_notes_stand_under_their_author() -> None:
     made = stakeholder_report(CASES["detection"](), CONTEXT)
-    assert "> written by A. Author" in made
+    assert "> — A. Author" in made
     assert "<b>" not in made

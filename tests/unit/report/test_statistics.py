@@ -21,6 +21,7 @@ def number(quantity: records.Quantity) -> Measured:
     return quantity
 
 
+@settings(deadline=None)
 @given(st.lists(seconds, min_size=1, max_size=60))
 def test_median_is_numpys_and_lies_in_its_interval(values: list[float]) -> None:
     found = number(statistics.median(values, "ms", scale=1e3))
@@ -33,6 +34,7 @@ def test_median_is_numpys_and_lies_in_its_interval(values: list[float]) -> None:
         assert min(values) * 1e3 * (1 - 1e-12) <= found.low <= found.high <= max(values) * 1e3 * (1 + 1e-12)
 
 
+@settings(deadline=None)
 @given(st.lists(seconds, min_size=6, max_size=40))
 def test_equal_samples_give_equal_bytes(values: list[float]) -> None:
     once, again = (statistics.median(list(values), "ms") for _ in range(2))
@@ -71,6 +73,7 @@ def test_order_interval_covers_95_percent_exactly_counted(p: float, n: int) -> N
     assert 1 <= low <= math.ceil(p * n - 1e-9) <= high <= n
 
 
+@settings(deadline=None)
 @given(st.lists(seconds, min_size=29, max_size=80))
 def test_p90_is_the_order_statistic(values: list[float]) -> None:
     found = number(statistics.percentile(values, 0.9, "s"))
@@ -78,7 +81,7 @@ def test_p90_is_the_order_statistic(values: list[float]) -> None:
     assert found.low is not None and found.high is not None and found.low <= found.value <= found.high
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(seconds, min_size=6, max_size=40), st.floats(0.5, 4))
 def test_ratio_to_itself_scaled(values: list[float], factor: float) -> None:
     found = number(statistics.ratio_of_medians([v * factor for v in values], values, "ratio"))

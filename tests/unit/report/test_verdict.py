@@ -71,6 +71,10 @@ STATS = measured({(1, 1): answer(), (8, 1): answer(7.0, 60), (1, 8): answer(0.4)
         ("latency_ms.p50[precision=fp16]", 6, "undecided", ""),
         ("peak_ram_mib", 110, "met", "/configurations/0/memory/ram_steady"),
         ("peak_ram_mib", 100, "missed", "/configurations/0/memory/ram_steady"),
+        ("uncontended_ms", 20, "met", "/configurations/0/latency/0/uncontended"),
+        ("uncontended_ms[scope=model]", 5, "missed", "/configurations/0/latency/2/uncontended"),
+        ("cold_start_ms", 600, "met", "/configurations/0/cold"),
+        ("cold_start_ms", 500, "missed", "/configurations/0/cold"),
         ("peak_vram_mib", 100, "undecided", "/configurations/0/memory/vram_process"),
         ("nonsense", 1, "undecided", ""),
     ],
@@ -79,6 +83,11 @@ def test_targets_find_their_number(key: str, limit: float, status: str, pointer:
     found = one(key, "<=", limit, STATS)
     assert (found.status, found.pointer) == (status, f"outputs/stats.json#{pointer}" if pointer else "")
     assert status != "undecided" or found.why
+
+
+def test_cold_start_adds_up() -> None:
+    found = one("cold_start_ms", "<=", 600, STATS)
+    assert isinstance(found.measured, Measured) and found.measured.value == pytest.approx(560)
 
 
 def test_throughput() -> None:

@@ -35,9 +35,16 @@ def test_a_branch_a_tag_a_hash_and_the_default(repo: Path, tmp_path: Path) -> No
     old = run(repo, "rev-parse", "HEAD")
     (repo / "pkg" / "model.py").write_text("x = 2\n")
     new = commit(repo)
-    run(repo, "branch", "next")
-    expected = {"": (new, "", "main"), "main": (new, "", "main"), "next": (new, "", "next"), "v1": (old, "v1", ""),
-                "refs/tags/v1": (old, "v1", ""), old: (old, "v1", ""), new: (new, "", "")}  # fmt: skip
+    run(repo, "branch", "feature/next")
+    expected = {
+        "": (new, "", "main"),
+        "main": (new, "", "main"),
+        "feature/next": (new, "", "feature/next"),
+        "v1": (old, "v1", ""),
+        "refs/tags/v1": (old, "v1", ""),
+        old: (old, "v1", ""),
+        new: (new, "", ""),
+    }
     for number, (rev, facts) in enumerate(expected.items()):
         into = tmp_path / "out" / str(number)
         found = git.fetch(str(repo), rev, into, allow_file=True)
@@ -129,7 +136,9 @@ def test_a_token_in_a_url_is_refused_and_not_repeated() -> None:
     assert "s3cr3t" not in str(caught.value)
 
 
-@pytest.mark.parametrize("rev", ["--upload-pack=true", "-x", "a..b", "HEAD~1; touch x", "$(x)", "@{-1}", "a\nb", "a b", "x.lock"])
+@pytest.mark.parametrize(
+    "rev", ["--upload-pack=true", "-x", "a..b", "HEAD~1; touch x", "$(x)", "@{-1}", "a\nb", "a b", "x.lock"]
+)
 def test_revisions_that_are_no_names_are_refused(repo: Path, rev: str) -> None:
     with pytest.raises(WrongInput, match="not a branch, tag or commit"):
         git.tip(str(repo), rev, allow_file=True)
@@ -180,7 +189,9 @@ def test_a_hook_or_configuration_of_the_source_does_not_run(repo: Path, tmp_path
 def test_the_corpus_of_bad_repositories(tmp_path: Path) -> None:
     corpus, markers = tmp_path / "corpus", tmp_path / "markers"
     markers.mkdir()
-    subprocess.run([sys.executable, "-W", "ignore", str(MAKER), str(corpus), "--mutations", "0"], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-W", "ignore", str(MAKER), str(corpus), "--mutations", "0"], check=True, capture_output=True
+    )
     os.environ["BADINPUT_MARKER_DIR"] = str(markers)
     for item in json.loads((corpus / "manifest.json").read_text())["items"]:
         try:

@@ -147,6 +147,10 @@ def test_without_git_installed_everything_is_copied(repo: Path, tmp_path: Path) 
     home = str(Path(assay.__file__).parents[1])
     env = {"PATH": str(tmp_path), "PYTHONPATH": home}
     done = subprocess.run(
-        [sys.executable, "-c", script, str(repo), str(tmp_path / "one")], env=env, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, str(repo), str(tmp_path / "one")],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.split() == ["3", "None"]

@@ -80,7 +80,8 @@ kornia = ">=0.7, <1"
     assert short(found) == [
         ("setuptools", ">=61", 3, "build"), ("python", ">=3.8", 6, "runtime"), ("torch", ">=2", 8, "runtime"),
         ("numpy", "", 9, "runtime"), ("onnxruntime", "", 12, "optional"), ("ruff", "", 14, "optional"),
-        ("python", "<4,>=3.9", 16, "runtime"), ("scipy", "<2,>=1.2.3", 17, "runtime"), ("timm", "<0.7,>=0.6", 18, "runtime"),
+        ("python", "<4,>=3.9", 16, "runtime"), ("scipy", "<2,>=1.2.3", 17, "runtime"),
+        ("timm", "<0.7,>=0.6", 18, "runtime"),
         ("einops", "", 19, "runtime"), ("mine", "", 20, "option"), ("extra", "==1.0", 21, "optional"),
         ("black", "<0.2,>=0.1", 23, "optional"), ("kornia", ">=0.7,<1", 25, "runtime"),
     ]  # fmt: skip
@@ -159,7 +160,9 @@ def test_a_utf16_requirements_file_is_read(tmp_path: Path) -> None:
 
 
 def test_what_a_tree_holds(tmp_path: Path) -> None:
-    read(tmp_path, {"README.md": "", "a.py": "", "pkg/b.py": "", "docs/guide.rst": "", "Makefile": "", ".git/config": ""})
+    read(
+        tmp_path, {"README.md": "", "a.py": "", "pkg/b.py": "", "docs/guide.rst": "", "Makefile": "", ".git/config": ""}
+    )
     (tmp_path / "link.py").symlink_to("a.py")
     found = survey(tmp_path)
     assert found.files == 5

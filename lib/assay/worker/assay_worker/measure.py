@@ -13,7 +13,9 @@ from assay_worker.memory import Peaks
 from assay_worker.noise import Noise
 
 COLD_NOTE = (
-    "read finds the file as the page cache has it; start is known to the kernel's clock tick (10 ms); build reads the file again"
+    "read finds the file as the page cache has it; "
+    "start is known to the kernel's clock tick (10 ms); "
+    "build reads the file again"
 )
 GROUPS = 8  # different batches kept ready for the model scope
 WARMUP_SECONDS = 10.0

@@ -11,7 +11,7 @@ PHASES = ("ram_idle_mib", "ram_build_mib", "ram_first_mib", "ram_steady_mib")
 
 
 class Peaks:
-    """The highest memory of each phase, in MiB; a phase that could not be read has a reason."""
+    """The highest memory of each phase, in MiB."""
 
     def __init__(self) -> None:
         self.mib: dict[str, float | None] = {name: None for name in PHASES}
@@ -23,12 +23,9 @@ class Peaks:
         self.resets = self.resets and _reset()
 
     def answer(self) -> dict[str, Any]:
-        """Give RAM and GPU figures with the reasons for those that are not there."""
-        gpu, reasons = _gpu()
-        for name, value in self.mib.items():
-            if value is None:
-                reasons[name] = NO_MARK
-        return dict(self.mib, **gpu, reasons=reasons)
+        """Give RAM and GPU figures; in place of one that is not there, the reason."""
+        ram = {name: {"reason": NO_MARK} if value is None else value for name, value in self.mib.items()}
+        return dict(ram, **_gpu())
 
 
 def _reset() -> bool:
@@ -49,12 +46,14 @@ def _peak() -> float | None:
         return None
 
 
-def _gpu() -> tuple[dict[str, float | None], dict[str, str]]:
+def _gpu() -> dict[str, Any]:
     allocated, reserved, why_torch = _by_torch()
     process, why_nvml = _by_nvml()
-    figures = {"vram_allocated_mib": allocated, "vram_reserved_mib": reserved, "vram_process_mib": process}
-    reasons = {"vram_allocated_mib": why_torch, "vram_reserved_mib": why_torch, "vram_process_mib": why_nvml}
-    return figures, {name: why for name, why in reasons.items() if figures[name] is None}
+    return {
+        "vram_allocated_mib": {"reason": why_torch} if allocated is None else allocated,
+        "vram_reserved_mib": {"reason": why_torch} if reserved is None else reserved,
+        "vram_process_mib": {"reason": why_nvml} if process is None else process,
+    }
 
 
 def _by_torch() -> tuple[float | None, float | None, str]:

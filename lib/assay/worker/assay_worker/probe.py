@@ -31,6 +31,7 @@ def run(job: load.Job) -> dict[str, Any]:
         "outputs": made.built.outputs,
         "observed": [],
         "dims": {},
+        "worked": {},
         "batch": "not_observed: no made-up input ran",
         "deterministic": None,
     }
@@ -52,6 +53,7 @@ def _observed(job: load.Job, lab: Lab, dims: Dims) -> dict[str, Any]:
     return {
         "observed": [{k: f[k] for k in kept} for f in tensors.all_facts(outputs)],
         "dims": _dims(lab, ties),
+        "worked": {name: list(value.shape) for name, value in lab.make(dims).items()},
         "batch": _batch(job, lab, dims, ties),
         "deterministic": all(again[n].tobytes() == v.tobytes() for n, v in outputs.items()),
     }

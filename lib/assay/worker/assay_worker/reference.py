@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Callable
 
 SIDE = 64  # small enough that no BLAS splits it over threads, whatever it is told
-ROUNDS = 192  # about one millisecond
-# More matrices than the inner caches hold: they come from the outer cache, as a model's weights do. A kernel that fits the
-# inner cache hardly feels the neighbours that slow a model down.
-POOL = 128
+ROUNDS = 256  # about one millisecond
+# More matrices than the inner caches hold: they come from the outer one, as a model's weights do.
+# A kernel that fits the inner cache hardly feels the neighbours that slow a model down.
+POOL = 64
 METHOD = f"{ROUNDS} float32 matrix products of {SIDE}x{SIDE} over {POOL} pairs in numpy, one thread"
 
 

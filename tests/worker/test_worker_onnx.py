@@ -33,7 +33,9 @@ def draw(path, result):
 """
 
 
-def graph(path: Path, *, shape: tuple[Any, ...] = ("N", 3, "H", "W"), coupled: bool = False, noisy: bool = False) -> None:
+def graph(
+    path: Path, *, shape: tuple[Any, ...] = ("N", 3, "H", "W"), coupled: bool = False, noisy: bool = False
+) -> None:
     """Write a convolution, a mean over the picture and, when asked, a sum over the batch or noise."""
     from onnx import TensorProto, helper
 
@@ -194,7 +196,9 @@ def test_probe_that_finds_no_input_says_so(case: Any, workspace: Path) -> None:
     ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", ["L"]), ("y", [7, 11, 13]))]
     shape = onnx.numpy_helper.from_array(np.array([7, 11, 13]), "s")
     model = helper.make_graph(nodes, "g", ends[:1], ends[1:], [shape])
-    onnx.save(helper.make_model(model, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), workspace / "model.onnx")
+    onnx.save(
+        helper.make_model(model, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), workspace / "model.onnx"
+    )
     outcome = case("probe")
     assert outcome.ok and outcome.value["deterministic"] is None
     assert outcome.value["notes"][0].startswith("no made-up input ran in ")

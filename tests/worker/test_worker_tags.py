@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from assay import bridge
 
 WORKS = "def build(*, checkpoint, device): return device\ndef infer(model, tensors): return tensors\n"
@@ -50,7 +49,8 @@ def test_each_end_has_its_tag(ask: Any, code: str, kind: str, message: str) -> N
 def test_missing_package_is_named(ask: Any) -> None:
     outcome = ask("import numpy\n" + WORKS)
     assert (outcome.kind, outcome.name) == ("missing-package", "numpy")
-    assert bridge.explain(outcome) == "numpy is missing in the model's environment (scripts/adapter.py:1)"
+    assert bridge.explain(outcome) == "numpy is missing in the model's environment"
+    assert outcome.where == "scripts/adapter.py:1"
 
 
 def test_upstream_error_names_upstreams_line(ask: Any, workspace: Path) -> None:

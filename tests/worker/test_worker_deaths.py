@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from assay import bridge
-from conftest import alive, left_after
+from survivors import alive, left_after
 
 DAEMON = """
 import os, time
@@ -79,7 +78,11 @@ def test_memory_is_that_of_the_whole_tree(ask: Any) -> None:
 
 
 def test_forked_copies_of_one_memory_count_once(ask: Any) -> None:
-    code = "kept = bytes(bytearray(b'x') * (60 << 20))\n" + FORKS.format(count=6, body="time.sleep(60)") + "time.sleep(0.6)\n"
+    code = (
+        "kept = bytes(bytearray(b'x') * (60 << 20))\n"
+        + FORKS.format(count=6, body="time.sleep(60)")
+        + "time.sleep(0.6)\n"
+    )
     assert ask(code + WORKS, limits=bridge.Limits(seconds=20, memory_mib=200)).kind == "ok"
 
 

@@ -1,0 +1,133 @@
+"""The shape of every outputs/*.json; a record is read and written only through here."""
+
+from typing import Any
+
+import msgspec
+
+from assay.records.base import SCHEMA, Measured, Part, Quantity, Record, Skipped, Status
+from assay.records.checkpoint import Checkpoint, CheckpointFile, Format, Graph, Tensor
+from assay.records.contract import Claim, Contract, Evidence, Observed, Param, Params, Probe, Question
+from assay.records.environment import Environment, Match, Package
+from assay.records.measuring import (
+    Cold,
+    Configuration,
+    Hardware,
+    Judged,
+    Latency,
+    Memory,
+    Metric,
+    Metrics,
+    Noise,
+    Stats,
+)
+from assay.records.running import (
+    ArrayFacts,
+    Artifact,
+    Artifacts,
+    Infer,
+    InputItem,
+    Inputs,
+    Prediction,
+    Predictions,
+    RawItem,
+    Runtime,
+)
+from assay.records.upstream import License, Refs, Requirement, Source, SourceFile, SourceTree
+
+RECORDS = {
+    "checkpoint": Checkpoint,
+    "refs": Refs,
+    "source": Source,
+    "environment": Environment,
+    "match": Match,
+    "probe": Probe,
+    "contract": Contract,
+    "params": Params,
+    "inputs": Inputs,
+    "infer": Infer,
+    "predictions": Predictions,
+    "artifacts": Artifacts,
+    "stats": Stats,
+    "metrics": Metrics,
+}
+
+
+def to_json(record: Record) -> Any:
+    """Turn a record into plain JSON values."""
+    return msgspec.to_builtins(record)
+
+
+def from_json(name: str, value: Any) -> Any:
+    """Read a record; refuse another schema version by name."""
+    schema = value.get("schema") if isinstance(value, dict) else None
+    if schema != SCHEMA:
+        raise ValueError(f"schema {schema}, this version reads schema {SCHEMA}")
+    return msgspec.convert(value, RECORDS[name])
+
+
+def json_schema() -> dict[str, Any]:
+    """Write down the shape of every record as one JSON Schema."""
+    _, components = msgspec.json.schema_components(RECORDS.values(), ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "assay records",
+        "$defs": components,
+        "properties": {name: {"$ref": f"#/$defs/{kind.__name__}"} for name, kind in RECORDS.items()},
+    }
+
+
+__all__ = [
+    "RECORDS",
+    "SCHEMA",
+    "ArrayFacts",
+    "Artifact",
+    "Artifacts",
+    "Checkpoint",
+    "CheckpointFile",
+    "Claim",
+    "Cold",
+    "Configuration",
+    "Contract",
+    "Environment",
+    "Evidence",
+    "Format",
+    "Graph",
+    "Hardware",
+    "Infer",
+    "InputItem",
+    "Inputs",
+    "Judged",
+    "Latency",
+    "License",
+    "Match",
+    "Measured",
+    "Memory",
+    "Metric",
+    "Metrics",
+    "Noise",
+    "Observed",
+    "Package",
+    "Param",
+    "Params",
+    "Part",
+    "Prediction",
+    "Predictions",
+    "Probe",
+    "Quantity",
+    "Question",
+    "RawItem",
+    "Record",
+    "Refs",
+    "Requirement",
+    "Runtime",
+    "Skipped",
+    "Source",
+    "SourceFile",
+    "SourceTree",
+    "Stats",
+    "Status",
+    "Tensor",
+    "from_json",
+    "json_schema",
+    "to_json",
+]
