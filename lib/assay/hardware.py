@@ -19,9 +19,14 @@ def facts() -> dict[str, Any]:
         "host": os.uname().nodename,
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        "memory_mib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 20), -2).__int__(),
+        "memory_mib": memory_mib() // 100 * 100,  # a kernel update takes a few away
         "gpus": gpus(),
     }
+
+
+def memory_mib() -> int:
+    """Tell how much memory the machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (1 << 20)
 
 
 def _cpu() -> str:

@@ -212,7 +212,7 @@ KEYS = (
         names="target",
         default={},
         example='{latency_ms.p50: "<= 20", "latency_ms.p50[batch=8,scope=model]": "<= 90", map50: ">= 0.6"}',
-        doc="Limits: a metric, in brackets the configuration where it is not the plain one; then <=, >=, < or > a number.",
+        doc="Limits: a metric, in brackets its configuration unless the plain one; then <=, >=, < or > and a number.",
     ),
     Key(
         path="workspace",

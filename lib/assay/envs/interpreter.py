@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from assay.errors import NeedsAnswer, WrongInput
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from assay.domain import EnvSpec
 
 MANAGERS = ("auto", "pixi", "venv")
@@ -34,7 +36,7 @@ class InterpreterFacts(NamedTuple):
     packages: tuple[str, ...]  # "numpy-2.4.6", sorted
 
 
-def choose(root: Path, env: "EnvSpec", running: Path) -> Chosen:
+def choose(root: Path, env: "EnvSpec", running: Path, active: "Mapping[str, str]" = os.environ) -> Chosen:
     """Choose the interpreter: as told, else the environment found at the root, else the one in use."""
     if env.manager not in MANAGERS:
         raise WrongInput(f"env.manager {env.manager!r} is not known", mend="known: " + ", ".join(MANAGERS))
@@ -49,7 +51,7 @@ def choose(root: Path, env: "EnvSpec", running: Path) -> Chosen:
         return found[0]
     if env.manager == "pixi":
         raise _no_pixi(root)
-    return _active(env.manager, running)
+    return _active(env.manager, running, active)
 
 
 def facts(python: Path) -> InterpreterFacts:
@@ -125,10 +127,10 @@ def _venv(root: Path) -> "Chosen | None":
     return Chosen(_executable(folder / "bin" / "python", ".venv"), "venv", ".venv is here")
 
 
-def _active(manager: str, running: Path) -> Chosen:
+def _active(manager: str, running: Path, active: "Mapping[str, str]") -> Chosen:
     """Fall back to the environment that is active, then to the one that runs this program."""
     for variable, kind in (("VIRTUAL_ENV", "venv"), ("CONDA_PREFIX", "conda")):
-        prefix = os.environ.get(variable, "")
+        prefix = active.get(variable, "")
         if prefix and not (kind == "conda" and manager == "venv"):
             python = _executable(Path(prefix) / "bin" / "python", variable)
             return Chosen(python, manager_of(python), f"{variable} names it")

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from assay.errors import WrongInput
+from assay.formats import wrong
 from assay.formats.opening import opened, real, shown
 
 MOST_FILES = 10_000
 CONFIG_READ = 16 << 20
+WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".onnx", ".h5", ".gguf", ".msgpack", ".pb")
 # Left by tools, not part of a model.
 IGNORED = {".git", "__pycache__", ".cache"}
 
@@ -81,7 +83,13 @@ def _refuse_leaving(path: Path, root: str) -> None:
 
 def recognise_folder(path: Path) -> "tuple[str, str]":
     """Say which kind of model a folder holds."""
-    names = {name for name, _ in members(path)}
+    found = members(path)
+    names = {name for name, _ in found}
+    for name, place in found:
+        if name.endswith(WEIGHTS) and place.stat().st_size < 1024:
+            _refuse_pointer(place)
+    if "model_index.json" in names:
+        return "huggingface", "folder with model_index.json"
     if "saved_model.pb" in names:
         return "savedmodel", "folder with saved_model.pb"
     if "config.json" in names:
@@ -95,6 +103,13 @@ def recognise_folder(path: Path) -> "tuple[str, str]":
             return "huggingface", "folder with config.json and weights"
     what = "is a folder, and of no model kind known here"
     raise WrongInput(what, where=shown(path), mend="name the file in it that holds the weights")
+
+
+def _refuse_pointer(path: Path) -> None:
+    """Refuse a folder that was cloned without its weights."""
+    with opened(path) as file:
+        head = file.read(1024)
+    wrong.refuse(path, head, len(head))
 
 
 def _check_index(path: Path, index: str, names: "set[str]") -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from assay import files, layout, records
+from assay import files, hardware, layout, records
 from assay.canonical import dumps
 from assay.errors import StageFailed
 
@@ -115,7 +115,7 @@ class Job:
             log=self.log.with_name(self.log.stem + suffix + ".log"),
             checkpoint=checkpoint,
             stat_key=files.stat_key(str(checkpoint)) if checkpoint and checkpoint.is_file() else None,
-            limits=bridge.Limits(seconds=1800.0),
+            limits=bridge.Limits(seconds=1800.0, memory_mib=hardware.memory_mib() * 8 // 10),
         )
         self.discovered |= {
             path for path in outcome.read if not path.startswith((".partial", "outputs/", "raw/", "scripts/", "logs/"))

@@ -95,7 +95,12 @@ def _linked(objects: "Objects", entry: Entry, by_path: "dict[str, Entry]") -> "t
 
 def _entries(git: "list[str]", env: "dict[str, str]", store: Path, commit: str) -> "tuple[list[Entry], list[str]]":
     words = [*git, "ls-tree", "-r", "-z", "-l", "--full-tree", commit]
-    answer = subprocess.run(words, cwd=store, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS)
+    try:
+        answer = subprocess.run(
+            words, cwd=store, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise StageFailed(f"git had no answer after {SECONDS} s", where="source.repo", mend="try again later") from None
     if answer.returncode:
         raise StageFailed("git cannot list the commit's files", where="source.repo", mend="fetch it again")
     entries: list[Entry] = []

@@ -54,7 +54,7 @@ def copy_tree(path: Path, into: Path) -> Copied:
         if listing:
             changed = changed or not _same(head.get(name, ""), data, reason, root / name)
         if reason:
-            left_out.append(f"{name} ({reason})")
+            left_out.append(f"{name.encode('utf-8', 'backslashreplace').decode()} ({reason})")
             continue
         room -= len(data)
         files.append(name)

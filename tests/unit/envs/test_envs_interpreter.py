@@ -1,6 +1,5 @@
 """Choosing an interpreter and reading it from its folders; real environments, made on the spot."""
 
-import os
 import subprocess
 import sys
 import time
@@ -31,17 +30,8 @@ def pixi(root: Path, manifest: str = "pixi.toml") -> Path:
     return prefix / "bin" / "python"
 
 
-def choose(root: Path, running: Path, env: EnvSpec = AUTO, **variables: str) -> interpreter.Chosen:
-    """Choose with no environment active but the one given, as a process of its own would."""
-    saved = {name: os.environ.pop(name, None) for name in ("VIRTUAL_ENV", "CONDA_PREFIX")}
-    os.environ.update(variables)
-    try:
-        return interpreter.choose(root, env, running)
-    finally:
-        for name, value in saved.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+def choose(root: Path, running: Path, env: EnvSpec = AUTO, **active: str) -> interpreter.Chosen:
+    return interpreter.choose(root, env, running, active)
 
 
 def test_as_told(tmp_path: Path) -> None:

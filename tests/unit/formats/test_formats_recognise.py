@@ -208,6 +208,13 @@ def test_a_folder_of_weights(tmp_path: Path) -> None:
     assert [risk.split()[0] for risk in risks] == ["config.json", "modeling_x.py", "pytorch_model.bin"]
 
 
+def test_a_folder_cloned_without_its_weights(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "vit"}')
+    made(tmp_path / "model.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(WrongInput, match=r"model\.safetensors: this is a Git LFS pointer"):
+        formats.recognise(tmp_path)
+
+
 def test_a_folder_keeps_to_itself(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()

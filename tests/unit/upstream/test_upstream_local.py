@@ -98,6 +98,15 @@ def test_links_devices_and_sizes(tree: Path, tmp_path: Path) -> None:
     assert local.listing(tree).files == copied.files
 
 
+def test_odd_names(tree: Path, tmp_path: Path) -> None:
+    for raw in (b"a\nb.py", b"-rf", b"bad\xff.py", "ü.py".encode()):
+        Path(os.fsdecode(os.fsencode(tree) + b"/" + raw)).write_text("x")
+    copied = local.copy_tree(tree, tmp_path / "one")
+    assert copied.files == ["-rf", "a\nb.py", "a.py", "sub/b.py", "sub/deep/c.py", "ü.py"]
+    assert copied.left_out == ["bad\\udcff.py (its name is not UTF-8)"]
+    assert local.listing(tree).files == copied.files
+
+
 def test_a_tracked_link_is_compared_as_a_link(repo: Path, tmp_path: Path) -> None:
     (repo / "in.py").symlink_to("a.py")
     commit(repo)
