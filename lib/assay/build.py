@@ -124,7 +124,9 @@ class Build:
         return found
 
     def place(self, path: str) -> Path:
-        """Find a discovered file: workspace-relative, or "root:" for one of the repository."""
+        """Find a discovered file: workspace-relative, of the repository ("root:"), or beside the checkpoint."""
+        if path.startswith("checkpoint:"):
+            return self.requests.checkpoint_path.parent / path[11:]
         return self.root / path[5:] if path.startswith("root:") else self.workspace.at(path)
 
     # ------------------------------------------------------------ locking

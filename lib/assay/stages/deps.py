@@ -15,13 +15,14 @@ def run(job: Job) -> None:
     checkpoint = job.record("checkpoint")
     adapter = (job.root / job.experiment.adapter).read_text("utf-8") if job.experiment.adapter else None
     local = {p.rsplit("/", 1)[-1].removesuffix(".py") for p in job.record("source").python_files}
-    needs = [n for n in interpreter.runtime_packages(checkpoint.format.name, adapter) if n[0].lstrip("?") not in local]
-    chosen = job.requests.python
+    chosen, installed = job.requests.python, tuple(job.request["facts"]["interpreter"]["packages"])
+    needs = interpreter.runtime_packages(checkpoint.format.name, adapter, installed)
+    needs = [need for need in needs if need[0].lstrip("?") not in local]
     answer = job.ask("check", packages=[name for name, _, _ in needs])
     packages = [
         Package(name=name, version=answer["versions"].get(name, ""), why=why, group=group) for name, why, group in needs
     ]
-    missing = [p.name for p in packages if not p.version]
+    missing = [p.name for p in packages if not p.version and p.group != "acceleration"]
     if missing and checkpoint.format.runs_here:
         raise NeedsAnswer(
             f"{', '.join(missing)} missing in the model's environment ({chosen.manager}, Python {answer['python']})",

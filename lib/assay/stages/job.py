@@ -106,6 +106,7 @@ class Job:
         files.write(self.workspace.at(request_file), dumps(request), durable=False)
         self.beside.add(request_file)
         checkpoint = self.requests.checkpoint_path if "checkpoint" in more else None
+        key = self._examined(checkpoint, more["checkpoint"]["sha256"]) if checkpoint else None
         outcome = bridge.run(
             python=self.requests.python.python,
             workspace=self.workspace.path,
@@ -114,7 +115,7 @@ class Job:
             out=self.staging,
             log=self.log.with_name(self.log.stem + suffix + ".log"),
             checkpoint=checkpoint,
-            stat_key=files.stat_key(str(checkpoint)) if checkpoint and checkpoint.is_file() else None,
+            stat_key=key,
             limits=bridge.Limits(seconds=1800.0, memory_mib=hardware.memory_mib() * 8 // 10),
         )
         self.discovered |= {
@@ -128,12 +129,26 @@ class Job:
             )
         return outcome.value
 
+    def _examined(self, checkpoint: Path, sha256: str) -> "files.StatKey | None":
+        """Give the state in which the file was hashed: the worker refuses to load any other."""
+        if not checkpoint.is_file():
+            return None
+        if self.digest(checkpoint) != sha256:
+            raise StageFailed("changed since it was examined", where=self.experiment.model.checkpoint, mend="run again")
+        known = self.requests.digests.known(str(checkpoint))
+        return known[0] if known else files.stat_key(str(checkpoint))
+
+    def named_checkpoint(self) -> dict[str, str]:
+        """Name the checkpoint as a worker's request wants it: by the digest of the file that is opened."""
+        checkpoint = self.record("checkpoint")
+        digest = checkpoint.files[0].sha256 if checkpoint.kind == "file" else checkpoint.sha256
+        return {"name": checkpoint.name, "sha256": digest, "format": checkpoint.format.name}
+
     def model_request(self) -> dict[str, Any]:
         """Compose the part of a worker's request that names the model and its contract."""
-        checkpoint = self.record("checkpoint")
         contract = self.record("contract")
         return {
-            "checkpoint": {"name": checkpoint.name, "sha256": checkpoint.sha256, "format": checkpoint.format.name},
+            "checkpoint": self.named_checkpoint(),
             "adapter": layout.ADAPTER if any(by in ("recipe", "edited") for by in contract.functions.values()) else "",
             "functions": [f for f, by in contract.functions.items() if by in ("recipe", "edited")],
             "source_roots": [f"refs/{tree.name}" for tree in self.record("refs").trees],

@@ -20,7 +20,7 @@ def run(job: Job) -> None:
     graph = checkpoint.graph
     answer = job.ask(
         "probe",
-        checkpoint={"name": checkpoint.name, "sha256": checkpoint.sha256, "format": checkpoint.format.name},
+        checkpoint=job.named_checkpoint(),
         adapter="",
         functions=[],
         source_roots=[],

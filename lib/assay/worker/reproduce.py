@@ -58,8 +58,9 @@ def other_checkpoint(path):
     wanted = read("outputs/checkpoint.json")
     if not os.path.exists(path):
         return ["the checkpoint %s is not there" % path]
-    for part in wanted["files"]:
-        place = path if wanted["kind"] == "file" else os.path.join(path, part["path"])
+    for i, part in enumerate(wanted["files"]):
+        beside = os.path.join(os.path.dirname(path), part["path"])  # external data of a single file
+        place = os.path.join(path, part["path"]) if wanted["kind"] == "folder" else beside if i else path
         if not os.path.isfile(place) or sha256(place) != part["sha256"]:
             return ["%s is not the checkpoint that was examined (SHA-256 %s)" % (place, part["sha256"])]
     return []
