@@ -4,6 +4,11 @@ import os
 import subprocess
 import sys
 
+try:
+    import fcntl
+except ImportError:
+    sys.exit("assay: runs on Linux and macOS; on Windows use WSL")
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -36,41 +41,46 @@ def wanted():
 
 
 def install(python, extras, kind):
-    print("assay: making .venv", file=sys.stderr)
-    if not os.path.exists(python):
-        run(
-            [sys.executable, "-m", "venv", os.path.join(HERE, ".venv")],
-            "the venv module is missing or broken: install python3-venv",
-        )
+    """Make the environment; of two at once one works and the other waits; one that was interrupted is made again."""
+    half = os.path.join(HERE, ".venv.half")
+    try:
+        with open(half, "a+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if done(kind):
+                return
+            lock.seek(0)
+            if lock.read() or not os.path.exists(python):
+                lock.write("begun\n")
+                lock.flush()
+                venv = [sys.executable, "-m", "venv", "--clear", os.path.join(HERE, ".venv")]
+                run(venv, "python3 has no venv module: install python3-venv")
+            fill(python, extras)
+            for name in {"run", kind}:
+                with open(os.path.join(HERE, ".venv", f".assay-{name}"), "w") as file:
+                    file.write(wanted())
+            lock.truncate(0)
+    except OSError as error:
+        sys.exit(f"assay: cannot set up {HERE}: {error.strerror}")
+
+
+def fill(python, extras):
+    """Install assay and what it needs, by uv when it can, else by pip."""
+    print("assay: installing into .venv", file=sys.stderr)
     pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    run([*pip, "uv"], "packages cannot be had: is there a network, and room on the disk?")
-    uv = [
-        os.path.join(os.path.dirname(python), "uv"),
-        "pip",
-        "install",
-        "--quiet",
-        "--python",
-        python,
-        "--editable",
-        HERE + extras,
-    ]
-    if subprocess.run(uv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
-        run([*pip, "--editable", HERE + extras], "assay could not be installed")
-    for name in {"run", kind}:
-        with open(os.path.join(HERE, ".venv", f".assay-{name}"), "w") as file:
-            file.write(wanted())
+    run([*pip, "uv"], "packages cannot be had: is there a network?")
+    uv = [os.path.join(os.path.dirname(python), "uv"), "pip", "install", "--quiet", "--python", python]
+    if subprocess.run(
+        [*uv, "--editable", HERE + extras], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ).returncode:
+        run([*pip, "--editable", HERE + extras], "assay could not be installed: is there a network?")
 
 
 def run(command, otherwise):
     """Run a step of the set-up; when it fails, say the cause in one line."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-    if done.returncode:
-        said = [
-            line.strip()
-            for line in done.stdout.splitlines()
-            if "No space left" in line or line.startswith(("ERROR", "Error", "error"))
-        ]
-        cause = "the disk is full" if any("No space left" in s for s in said) else otherwise
+    step = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    if step.returncode:
+        said = [line.strip() for line in step.stdout.splitlines() if line.lower().startswith("error")]
+        cause = "the disk is full" if "No space left" in step.stdout else otherwise
         sys.exit(f"assay: {cause}" + (f" ({said[-1][:160]})" if said else ""))
 
 

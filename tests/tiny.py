@@ -197,12 +197,19 @@ def workspace(repo: Path, name: str = "tiny") -> Path:
 
 
 def journal(repo: Path, name: str = "tiny") -> list[dict[str, Any]]:
-    """Read the whole lines of a journal."""
+    """Read the whole lines of a journal; junk is passed over."""
+    found = []
     try:
         data = (workspace(repo, name) / "journal.jsonl").read_bytes()
     except FileNotFoundError:
         return []
-    return [json.loads(line) for line in data.split(b"\n")[:-1]]
+    for line in data.split(b"\n")[:-1]:
+        try:
+            read = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        found += [read] if isinstance(read, dict) and isinstance(read.get("stage"), str) else []
+    return found
 
 
 def built(repo: Path, name: str = "tiny", *words: str) -> list[str]:

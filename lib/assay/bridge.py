@@ -225,7 +225,7 @@ def _checked(content: Any, log: Path, peak: int | None) -> Outcome:
     return Outcome(
         value=value,
         kind=error["kind"],
-        message=str(error["message"]),
+        message=" ".join(str(error["message"]).split()),
         where=str(error.get("where", "")),
         name=str(error.get("name", "")),
         log=log,

@@ -199,6 +199,7 @@ def _read_cache(path: Path | None) -> dict[str, list[object]]:
         return {}
     try:
         facts = json.loads(path.read_text())
-        return facts if isinstance(facts, dict) else {}
-    except (OSError, ValueError):
+        whole = all(isinstance(tree, str) and isinstance(own, list) for tree, own in facts.values())
+        return facts if whole else {}
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}

@@ -90,7 +90,8 @@ def _read_shared(path: Path) -> dict[str, tuple[StatKey, str]]:
     for line in lines[-KEEP:]:
         try:
             name, size, mtime, ctime, inode, digest = json.loads(line)
-        except ValueError:
+            if isinstance(digest, str):
+                known[name] = ((size, mtime, ctime, inode), digest)
+        except (ValueError, TypeError, RecursionError):
             continue
-        known[name] = ((size, mtime, ctime, inode), digest)
     return known

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from assay import files
-from assay.errors import StageFailed
+from assay.errors import StageFailed, WrongInput
 
 LONG = 400  # lines, from here on the next locked run compacts
 
@@ -54,7 +54,12 @@ class Journal:
         key = files.stat_key(str(self.path))
         if key is None or key != self._key:
             self._key = key
-            self._load(self.path.read_bytes() if key else b"")
+            try:
+                self._load(self.path.read_bytes() if key else b"")
+            except OSError as error:
+                raise WrongInput(
+                    f"cannot be read: {error.strerror}", where=str(self.path), mend="move it away and run again"
+                ) from error
 
     def _load(self, data: bytes) -> None:
         self.entries, self.before, self.failures, self.history = {}, {}, {}, []
@@ -73,12 +78,12 @@ class Journal:
                 self._take_event(Line(line["event"], stage, line["time"], line.get("text", "")))
             else:
                 entry = Entry(**{name: line[name] for name in Entry._fields})
-                if not isinstance(entry.outputs, dict) or not isinstance(entry.request, dict):
+                if not _well_formed(entry):
                     return False
                 self.entries[stage] = entry
                 self.failures.pop(stage, None)
                 self.history.append((entry.time, stage, "built"))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return False
         return True
 
@@ -136,6 +141,16 @@ class Journal:
         )
         files.write(self.path, text)
         self.reread()
+
+
+def _well_formed(entry: Entry) -> bool:
+    """Tell whether a line has the shape of one of ours; its outputs lie in the workspace and nowhere else."""
+    if not isinstance(entry.request, dict) or not isinstance(entry.time, str):
+        return False
+    for digests in (entry.read, entry.records, entry.outputs):
+        if not isinstance(digests, dict) or not all(isinstance(d, str) for d in digests.values()):
+            return False
+    return all(p and not p.startswith("/") and ".." not in p.split("/") for p in (*entry.outputs, *entry.read))
 
 
 def _write_all(handle: int, data: bytes, offset: int) -> None:

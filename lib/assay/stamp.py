@@ -14,6 +14,7 @@ CODE = f"{CACHE}/code.json"
 FACTS_FROM = ("VIRTUAL_ENV", "CONDA_PREFIX", "CUDA_VISIBLE_DEVICES", "HOME")
 RACY_NS = 20_000_000
 HERE = os.path.dirname(os.path.abspath(__file__))
+JUNK = (KeyError, TypeError, ValueError, IndexError, AttributeError)  # what a cache of another shape comes to
 
 
 def stamp_file(root, experiment):
@@ -23,8 +24,13 @@ def stamp_file(root, experiment):
 
 def check(root, experiment, tool=None):
     """Give the closing line of the last run when nothing has moved since; None when something may have."""
-    root = str(root)
-    tool = tool or tool_id(root)
+    try:
+        return _check(str(root), experiment, tool or tool_id(root))
+    except JUNK:
+        return None
+
+
+def _check(root, experiment, tool):
     seen = _load(stamp_file(root, experiment))
     if not seen or not tool or seen["tool"] != tool or seen["facts"] != facts(root):
         return None
@@ -32,21 +38,27 @@ def check(root, experiment, tool=None):
         return None
     if any(os.path.lexists(os.path.join(root, path)) for path in seen["absent"]):
         return None
-    return seen["line"]
+    return seen["line"] if isinstance(seen["line"], str) else None
 
 
 def tool_id(root):
     """Identify the code that runs, when it is still the code that wrote the stamps."""
     seen = _load(f"{root}/{TOOL}")
-    return seen["id"] if seen and seen["id"][0] == HERE and _unmoved(root, seen["rows"]) else None
+    try:
+        return seen["id"] if seen and seen["id"][0] == HERE and _unmoved(root, seen["rows"]) else None
+    except JUNK:
+        return None
 
 
 def remembered(root, experiment):
     """Give the digests that the last run knew: {absolute path: (stat key, sha256)}."""
     seen = _load(stamp_file(root, experiment)) or {"rows": []}
     tool = _load(f"{root}/{TOOL}") or {"rows": []}
-    rows = tool["rows"] + seen["rows"]
-    return {os.path.join(root, r[0]): ((r[1], r[2], r[3], r[4]), r[5]) for r in rows if len(r) == 6 and r[5]}
+    try:
+        rows = [r for r in tool["rows"] + seen["rows"] if len(r) == 6 and r[5] and isinstance(r[5], str)]
+        return {os.path.join(root, r[0]): ((r[1], r[2], r[3], r[4]), r[5]) for r in rows}
+    except JUNK:
+        return {}
 
 
 def facts(root):
@@ -157,7 +169,7 @@ def _load(path):
     try:
         with open(path, "rb") as file:
             seen = json.loads(file.read())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return seen if isinstance(seen, dict) and "rows" in seen else None
 

@@ -41,7 +41,7 @@ def current(root: Path, experiment: str, fixed: str = "") -> Workspace | None:
     if fixed:
         return Workspace(root, fixed) if (root / fixed).is_dir() else None
     try:
-        folder = pointer(root, experiment).read_text().strip()
+        folder = pointer(root, experiment).read_text("utf-8", "replace").strip()
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -219,7 +219,7 @@ def _unverified(view: View, context: Context) -> Iterator[Finding]:
     if unsure:
         names = Safe(", ".join(claim["id"].code() for claim in unsure[:6]) + (" …" if len(unsure) > 6 else ""))
         what = Safe("not everything about its use was observed to be right")
-        yield Finding("risk", "medium", what, names, phrase("confirm them: {cmd}", cmd=command("ask", context)))
+        yield Finding("risk", "medium", what, names, Safe("confirm or correct them: contract: in the experiment"))
 
 
 def command(name: str, context: Context) -> Safe:

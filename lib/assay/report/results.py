@@ -218,7 +218,7 @@ def reproduce(view: View, context: Context) -> Safe:
     return paragraphs(
         "Without assay, from the folder of this workspace, with the same checkpoint and an interpreter that satisfies "
         "deps.lock (the script says which is missing):",
-        block(["sh scripts/reproduce.sh", *own]),
+        block(["sh scripts/reproduce.sh CHECKPOINT PYTHON", *own]),
         "With assay, from the repository:",
         block([f"doit report exp={name}", f"doit reproduce exp={name}"]),
     )

@@ -162,7 +162,7 @@ def towards_go(view: View, context: Context) -> list[Safe]:
     steps = [phrase("unblock {name}: {reason}", name=name, reason=reason) for name, reason in _stuck(view)]
     if contract["questions"]:
         n = contract["questions"].count()
-        steps.append(phrase("answer the open questions ({n}): {cmd}", n=n, cmd=command("ask", context)))
+        steps.append(phrase("answer the open questions ({n}): a recipe, or contract: in the experiment", n=n))
     steps += [
         phrase("settle the conflict about {id}: contract: in the experiment", id=claim["id"].code())
         for claim in contract["claims"]
