@@ -26,6 +26,7 @@ class Cost(NamedTuple):
     cpu: float  # seconds, user and system
     wall: float
     peak: float  # MiB, of the largest process
+    read: float  # MiB, by read() and its kin, from the page cache too
     code: int
     said: str
 
@@ -43,12 +44,23 @@ def cost(command: list[str], folder: pathlib.Path) -> Cost:
     with tempfile.TemporaryFile() as out:
         started = time.perf_counter()
         child = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
-        _, status, used = os.wait4(child.pid, 0)
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         wall = time.perf_counter() - started
+        read = bytes_read(child.pid)
+        _, status, used = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         said = out.read().decode("utf-8", "replace")
-    return Cost(used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024, child.returncode, said)
+    return Cost(used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024, read / 2**20, child.returncode, said)
+
+
+def bytes_read(pid: int) -> float:
+    """Count what an ended, not yet buried process and the children that it waited for have read."""
+    try:
+        lines = pathlib.Path(f"/proc/{pid}/io").read_text().splitlines()
+        return float(next(line for line in lines if line.startswith("rchar:")).split()[1])
+    except (OSError, StopIteration):
+        return float("nan")
 
 
 def run(command: list[str], folder: pathlib.Path) -> Cost:
@@ -80,7 +92,7 @@ def ratio(these: list[Cost], those: list[Cost]) -> float:
 
 def median(costs: list[Cost]) -> Cost:
     """Give the median of each figure."""
-    return Cost(*(statistics.median(getattr(c, f) for c in costs) for f in ("cpu", "wall", "peak")), 0, "")
+    return Cost(*(statistics.median(getattr(c, f) for c in costs) for f in ("cpu", "wall", "peak", "read")), 0, "")
 
 
 def table(head: list[str], rows: list[list[object]]) -> None:

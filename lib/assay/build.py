@@ -13,7 +13,7 @@ from assay.code import OwnCode
 from assay.config.spec import files_of
 from assay.digests import Digests
 from assay.domain import Experiment
-from assay.errors import StageFailed
+from assay.errors import Fault, StageFailed
 from assay.freshness import AFTER, EDITED, ELSEWHERE, FAILED, FRESH, NEVER, OFF, SETTLED, STALE, Verdict
 from assay.journal import Entry, Journal, Line
 from assay.plan import Stage
@@ -58,7 +58,7 @@ class Build:
             forgotten = stage.name in self.journal.before
             return Verdict(STALE, ("forgotten",)) if forgotten else Verdict(NEVER, ("never built",))
         request, _ = self._asked[stage.name] = self.requests.of(stage, last)
-        reasons = [_reason(*d) for d in differences(last.request, request)]
+        reasons = _reasons(differences(last.request, request))
         if reasons and not asked and _only_hardware(last.request, request):
             where = last.request.get("facts", {}).get("hardware", {}).get("host", "another machine")
             if not self._outputs(stage, last):
@@ -85,8 +85,14 @@ class Build:
             elif open_below:
                 found[stage.name] = Verdict(NEVER, ("never built",))
             else:
-                found[stage.name] = self.why(stage)
+                found[stage.name] = self._told(stage)
         return found
+
+    def _told(self, stage: Stage) -> Verdict:
+        try:
+            return self.why(stage)
+        except Fault as fault:
+            return Verdict(FAILED, (str(fault),))
 
     def _note_generated(self) -> None:
         contract = self.journal.last("contract")
@@ -131,23 +137,17 @@ class Build:
 
     # ------------------------------------------------------------ locking
     def lock(self, waiting: Any) -> bool:
-        """Hold this workspace until close(); say whether we had to wait."""
+        """Hold this workspace until close(); true when it was not held before, and older decisions count no more."""
         if self._locked:
             return False
-        waited: list[str] = []
-
-        def tell(holder: str) -> None:
-            waited.append(holder)
-            waiting(holder)
-
         workspace.make(self.workspace)
-        self._held.enter_context(files.lock(self.workspace.at(".lock"), waiting=tell))
+        self._held.enter_context(files.lock(self.workspace.at(".lock"), waiting=waiting))
         self._locked = True
         self.journal.reread()
         self.journal.compact()
         shutil.rmtree(self.workspace.at(PARTIAL), ignore_errors=True)
         _sweep(self.workspace)
-        return bool(waited)
+        return True
 
     def close(self) -> None:
         """Write what is derived from the journal, and let the workspace go."""
@@ -273,10 +273,16 @@ class Build:
         )
 
 
+def _reasons(found: list[tuple[str, Any, Any]]) -> list[str]:
+    """Say each difference; our own modules together, for an update of assay touches many."""
+    modules = [where.removeprefix("code.").removeprefix("assay.") for where, _, _ in found if where.startswith("code")]
+    more = f" and {len(modules) - 2} more" if len(modules) > 2 else ""
+    own = [f"assay's own code changed: {', '.join(modules[:2])}{more}"] if modules else []
+    return own + [_reason(*d) for d in found if not d[0].startswith("code")]
+
+
 def _reason(where: str, old: Any, new: Any) -> str:
     section, _, rest = where.partition(".")
-    if section == "code":
-        return f"assay's own code changed: {rest}"
     if section == "adapter":
         return f"adapter {rest or 'functions'} changed"
     if section in ("yaml", "params", "files", "facts"):

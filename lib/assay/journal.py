@@ -1,7 +1,10 @@
 """The append-only log of a workspace: one line per finished stage, the last line of a stage wins."""
 
+import fcntl
 import json
 import os
+import threading
+from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +48,7 @@ class Journal:
         self.history: list[tuple[str, str, str]] = []  # time, stage, word
         self.broken = 0
         self.lines = 0
+        self._writing = threading.Lock()
         self._whole = 0  # bytes up to the last whole line
         self._key: files.StatKey | None = None
         self.reread()
@@ -111,23 +115,17 @@ class Journal:
             "utf-8", "surrogatepass"
         )
         try:
-            handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            try:
-                end = os.fstat(handle).st_size
-                if end > self._whole:  # a torn tail of a killed run
-                    os.ftruncate(handle, self._whole)
-                    end = self._whole
-                _write_all(handle, data + b"\n", end)
+            with self._writing, open(self.path, "ab", buffering=0) as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # stages of one run may finish side by side, in threads or processes
+                self.reread()
+                if os.fstat(file.fileno()).st_size > self._whole:  # a torn tail of a killed run
+                    file.truncate(self._whole)
+                _write_all(file, data + b"\n")
                 if durable:
-                    os.fsync(handle)
-            finally:
-                os.close(handle)
+                    os.fsync(file.fileno())
+                self.reread()
         except OSError as error:
             raise files.cannot_write(self.path, error) from error
-        self._whole = end + len(data) + 1
-        self._key = files.stat_key(str(self.path))
-        self.lines += 1
-        self._take(data)
 
     def compact(self) -> None:
         """Keep the last line of each stage; call with the workspace locked."""
@@ -153,10 +151,10 @@ def _well_formed(entry: Entry) -> bool:
     return all(p and not p.startswith("/") and ".." not in p.split("/") for p in (*entry.outputs, *entry.read))
 
 
-def _write_all(handle: int, data: bytes, offset: int) -> None:
+def _write_all(file: FileIO, data: bytes) -> None:
     written = 0
     while written < len(data):
-        n = os.pwrite(handle, data[written:], offset + written)
-        if n == 0:
+        n = file.write(data[written:])
+        if not n:
             raise StageFailed("the disk is full", mend="free some space and run again")
         written += n

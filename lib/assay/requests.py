@@ -91,6 +91,16 @@ class Requests:
         """Give the checkpoint's place on this machine."""
         return self.workspace.root / Path(self.experiment.model.checkpoint).expanduser()
 
+    def named_files(self, kinds: set[str]) -> list[tuple[str, Path]]:
+        """Name the inputs of these kinds that the experiment gives by path: (key, where it should be)."""
+        spec = self.experiment
+        named = [
+            ("checkpoint", "model.checkpoint", str(self.checkpoint_path)),
+            ("source", "source.path", spec.source.path),
+        ]
+        named += [("labels", "inputs.labels", spec.inputs.labels)]
+        return [(key, self.workspace.root / path) for kind, key, path in named if kind in kinds and path]
+
     def _checkpoint(self, stage: Stage) -> Any:
         from assay.formats import members
 

@@ -56,12 +56,27 @@ class Session:
         from assay.config.spec import read_experiment
 
         experiment = read_experiment(self.root, name)
+        if experiment.workspace:
+            self._refuse_sharing(name, experiment.workspace)
         if self.reads_only:
             place = workspace.current(self.root, name, experiment.workspace)
             place = place or workspace.Workspace(self.root, experiment.workspace or f"tmp/{name}-never-built")
         else:
             place = workspace.begin(self.root, name, experiment.workspace)
         return Build(self.root, experiment, self.digests, self.own_code, place)
+
+    def _refuse_sharing(self, name: str, folder: str) -> None:
+        """Refuse a workspace that another experiment uses too: each would undo the other's work."""
+        from assay.config.spec import read_experiment
+
+        for other in known_experiments(self.root):
+            try:
+                shared = other != name and read_experiment(self.root, other).workspace == folder
+            except WrongInput:
+                continue
+            if shared:
+                where = f"experiments/{name}.yaml"
+                raise WrongInput(f"workspace {folder} is {other}'s too", where=where, mend="give each its own")
 
 
 def find_root(start: Path) -> Path:

@@ -21,10 +21,10 @@ def close(run: "Run") -> int:
 
         bridge.stop_all()
     run.progress.clear()
-    code = interrupted or _code(run)
     told = {name: _told(run, name) for name in run.builds}
     for name, build in run.builds.items():
-        _settle(run, name, build, told[name], code)
+        _settle(run, name, build, told[name], whole=not interrupted)
+    code = interrupted or _code(run)
     if run.line.json:
         print(json.dumps(_machine(run, told, code), indent=1, sort_keys=True))
     else:
@@ -65,11 +65,11 @@ def _faults(run: "Run", name: str) -> dict[str, errors.Fault]:
     return {task: fault for task, fault in run.faults.items() if task.endswith(f":{name}")}
 
 
-def _settle(run: "Run", name: str, build: "Build", line: str, code: int) -> None:
+def _settle(run: "Run", name: str, build: "Build", line: str, *, whole: bool) -> None:
     """Let the workspace go; stamp it when the whole report is known to be fresh."""
     try:
         build.close()
-        whole = plan.REPORT in run.asked and not _faults(run, name) and code in (errors.DONE, errors.TARGET_MISSED)
+        whole = whole and plan.REPORT in run.asked and not _faults(run, name) and "doit" not in run.faults
         built = run.progress.built.get(name, [])
         settled = (run.verdicts.get(f"{s.name}:{name}") for s in plan.needed([plan.REPORT]) if s.name not in built)
         if whole and all(v is not None and v.status in (FRESH, OFF) for v in settled):

@@ -77,7 +77,7 @@ def test_a_line_of_junk_between_good_ones_is_ignored_and_said(built_repo: Path) 
 
 
 @pytest.mark.parametrize("field", ["request", "read", "records", "outputs"])
-@pytest.mark.parametrize("value", [None, 5, "x", [], [["a"]], {"a": None}, {"": 3}], ids=repr)
+@pytest.mark.parametrize("value", [None, [["a"]], {"": 3}, {"../../../victim": "0"}], ids=repr)
 def test_a_line_with_a_field_of_another_shape_is_no_crash(built_repo: Path, field: str, value: object) -> None:
     path = workspace(built_repo) / "journal.jsonl"
     whole = [json.loads(line) for line in path.read_bytes().splitlines()]

@@ -1,7 +1,7 @@
 """Verb list: the stage graph of every experiment."""
 
 from assay.commandline import Line
-from assay.commands.status import Standing, as_json, standings
+from assay.commands.status import Standing, as_json, exit_code, standings
 from assay.engines.progress import printable
 from assay.plan import BY_NAME
 from assay.session import Session, known_experiments
@@ -15,10 +15,10 @@ def run(session: Session, line: Line) -> int:
     found = standings(session, line)
     if line.json:
         print(as_json(found))
-        return 0
+        return exit_code(found)
     for standing in found:
         print("\n".join(lines(standing)))
-    return 0
+    return exit_code(found)
 
 
 def lines(standing: Standing) -> list[str]:

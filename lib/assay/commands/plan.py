@@ -1,7 +1,7 @@
 """Verb plan: what would run, in order, and why."""
 
 from assay.commandline import Line
-from assay.commands.status import RUNS, as_json, asked_stages, standings
+from assay.commands.status import RUNS, as_json, asked_stages, exit_code, standings
 from assay.engines.progress import printable
 from assay.session import Session
 
@@ -11,7 +11,7 @@ def run(session: Session, line: Line) -> int:
     found = standings(session, line)
     if line.json:
         print(as_json(found))
-        return 0
+        return exit_code(found)
     wanted = asked_stages(line)
     for standing in found:
         rows = []
@@ -19,7 +19,8 @@ def run(session: Session, line: Line) -> int:
             if name in wanted and verdict.status in (*RUNS, "after"):
                 may = "may run" if verdict.status == "after" else "runs"
                 rows.append(f"  {name:<11}{may:<9}{printable('; '.join(verdict.reasons))}")
-        print(f"{standing.experiment}: " + (f"{len(rows)} to run" if rows else "nothing to do"))
+        told = f"{len(rows)} to run" if rows else "cannot be read" if standing.broken else "nothing to do"
+        print(f"{standing.experiment}: {told}")
         for row in [f"  ! {n}" for n in standing.notes] + rows:
             print(row)
-    return 0
+    return exit_code(found)

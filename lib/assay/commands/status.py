@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from assay import plan, stamp
 from assay.commandline import Line, experiments_of
+from assay.errors import DONE, WRONG_INPUT, WrongInputs
 from assay.freshness import FRESH, OFF, Verdict
 from assay.session import Session, known_experiments
 
@@ -17,6 +18,7 @@ class Standing(NamedTuple):
     workspace: str
     stages: dict[str, Verdict]
     notes: tuple[str, ...] = ()
+    broken: bool = False  # the experiment file itself has faults, told in notes
 
 
 def standings(session: Session, line: Line) -> list[Standing]:
@@ -25,12 +27,24 @@ def standings(session: Session, line: Line) -> list[Standing]:
     root = str(session.root)
     tool = stamp.tool_id(root)
     settled = [n for n in names if tool and stamp.check(root, n, tool) is not None]
-    builds = session.builds([n for n in names if n not in settled])
     found = {n: Standing(n, "", _all_fresh()) for n in settled}
-    for name, build in builds.items():
-        stages = build.survey()
-        found[name] = Standing(name, build.workspace.folder, stages, tuple(_notes(build)))
+    for name in names:
+        if name not in found:
+            found[name] = _standing(session, name)
     return [found[n] for n in names]
+
+
+def _standing(session: Session, name: str) -> Standing:
+    try:
+        build = session.builds([name])[name]
+    except WrongInputs as faults:
+        return Standing(name, "", {}, tuple(str(f) for f in faults.faults), broken=True)
+    return Standing(name, build.workspace.folder, build.survey(), tuple(_notes(build)))
+
+
+def exit_code(found: list[Standing]) -> int:
+    """Give the exit code: a broken experiment file is wrong input, though the others could be told."""
+    return WRONG_INPUT if any(s.broken for s in found) else DONE
 
 
 def _all_fresh() -> dict[str, Verdict]:

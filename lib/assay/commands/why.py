@@ -5,7 +5,7 @@ from pathlib import Path
 
 from assay import layout, workspace
 from assay.commandline import Line
-from assay.commands.status import RUNS, as_json, asked_stages, standings
+from assay.commands.status import RUNS, as_json, asked_stages, exit_code, standings
 from assay.engines.progress import printable
 from assay.session import Session
 
@@ -17,7 +17,7 @@ def run(session: Session, line: Line) -> int:
     found = standings(session, line)
     if line.json:
         print(as_json(found))
-        return 0
+        return exit_code(found)
     wanted = asked_stages(line)
     for standing in found:
         rows = [f"{standing.experiment}: ! {note}" for note in standing.notes]
@@ -26,7 +26,7 @@ def run(session: Session, line: Line) -> int:
                 rows += [f"{standing.experiment}: {name}: {printable(reason)}" for reason in verdict.reasons]
         rows = rows or [f"{standing.experiment}: everything is fresh"]
         print("\n".join(rows + newcomers(session.root, standing.experiment)))
-    return 0
+    return exit_code(found)
 
 
 def newcomers(root: Path, experiment: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The plan as doit tasks. The only module that imports doit."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from doit.exceptions import TaskFailed
 from assay import plan, stamp
 from assay.commandline import Line
 from assay.engines.progress import Progress
-from assay.errors import Fault, StageFailed, WrongInput
+from assay.errors import Fault, StageFailed, WrongInput, WrongInputs
 from assay.freshness import SETTLED, STALE, Verdict
 from assay.plan import Stage
 from assay.session import Session
@@ -49,10 +50,24 @@ class Run:
         self.session, self.line, self.names, self.asked = session, line, names, asked
         self.settled = self._at_a_glance(names)
         self.builds = session.builds([n for n in names if n not in self.settled])
+        self._need_inputs()
         self.progress = Progress(line.json, sys.stderr)
         self.faults: dict[str, Fault] = {}
         self.verdicts: dict[str, Verdict] = {}
         self.stages = plan.NAMES if self.builds else tuple(dict.fromkeys(asked))
+
+    def _need_inputs(self) -> None:
+        """Refuse before anything runs when a file that an experiment names is not there."""
+        kinds = {kind for stage in plan.needed(self.asked) for kind in stage.files}
+        faults = []
+        for build in self.builds.values():
+            for key, path in build.requests.named_files(kinds):
+                if not os.path.lexists(path):
+                    what = f"{key}: {os.path.relpath(path, self.session.root)} is not there"
+                    mend = "put it there, or correct the path"
+                    faults.append(WrongInput(what, where=build.experiment.file, mend=mend))
+        if faults:
+            raise WrongInputs(faults)
 
     def _at_a_glance(self, names: list[str]) -> dict[str, str]:
         """Find the experiments of which a few stats show that nothing has moved."""
@@ -97,7 +112,7 @@ class Run:
 
     # ------------------------------------------------------------ deciding and running
     def _fresh(self, stage: Stage, experiment: str) -> bool:
-        """Decide; the first stale stage takes the workspace's lock and decides again if it had to wait."""
+        """Decide; the first stale stage takes the workspace's lock and decides again, now that nobody else builds."""
         build = self.builds[experiment]
         asked = stage.name in self.asked
         try:
