@@ -140,6 +140,8 @@ def _check_word(word: str, known: list[str]) -> None:
         mend = did_you_mean(stage, [*plan.NAMES, *VERBS])
         if stage in known:
             mend = f"did you mean report exp={stage}?"
+        if stage in VERBS:
+            mend = f"did you mean {stage} exp={word.partition(':')[2]}?"
         raise WrongInput(f"no stage {stage!r}", mend=mend)
 
 

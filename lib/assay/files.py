@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,9 +32,10 @@ def stat_key(path: str) -> StatKey | None:
 def sha256(path: str) -> str:
     """Hash a regular file's bytes; a FIFO or a device is refused, not waited for."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise WrongInput("not a regular file", where=path, mend="put a file there")
     with os.fdopen(handle, "rb", buffering=0) as file:
-        if not os.path.isfile(file.fileno()):
-            raise WrongInput("not a regular file", where=path, mend="give a file or a folder of files")
         if hasattr(hashlib, "file_digest"):
             return hashlib.file_digest(file, "sha256").hexdigest()
         digest, buffer = hashlib.sha256(), memoryview(bytearray(1 << 18))

@@ -25,6 +25,7 @@ class Stage(NamedTuple):
     not_yet: str = ""
 
 
+PACKAGES = ("environment:packages.*.name", "environment:packages.*.version")
 RUN = (
     "checkpoint:sha256",
     "checkpoint:format.name",
@@ -33,7 +34,7 @@ RUN = (
     "contract:batch_axis",
     "contract:max_batch",
     "environment:python",
-    "environment:packages",
+    *PACKAGES,
     "probe:status",
 )
 USED_INPUTS = ("inputs:items.*.id", "inputs:items.*.file", "inputs:items.*.sha256")
@@ -88,7 +89,7 @@ STAGES = (
             "checkpoint:graph.inputs",
             "checkpoint:graph.outputs",
             "environment:python",
-            "environment:packages",
+            *PACKAGES,
             "environment:missing",
             "match:status",
         ),
@@ -154,7 +155,7 @@ STAGES = (
             "infer:items.*.file",
             "infer:items.*.tensors",
             "infer:runtime",
-            "environment:packages",
+            *PACKAGES,
             *USED_INPUTS,
         ),
         functions=("postprocess", "draw"),

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay import errors, layout, plan
@@ -154,17 +155,18 @@ def _print_faults(run: "Run", name: str) -> None:
     for task, fault in _faults(run, name).items():
         stage = task.split(":")[0]
         print(f"assay: {stage} {name}: {printable(str(fault))}", file=sys.stderr)
-        log = (
-            build.workspace.at(f"logs/{plan.number(plan.BY_NAME[stage])}_{stage}.log")
-            if stage in plan.BY_NAME
-            else None
-        )
-        if log and fault.exit_code == errors.FAILED and (lines := tail(log)):
+        log = _newest_log(build, stage) if "logs/" in fault.mend else None
+        if log and (lines := tail(log)):
             print(f"  last lines of {build.workspace.folder}/logs/{log.name}:", file=sys.stderr)
             print("".join(f"  | {line}\n" for line in lines), end="", file=sys.stderr)
     built = run.progress.built.get(name, [])
     if built:
         print(f"  kept: {', '.join(built)} finished before and will not run again", file=sys.stderr)
+
+
+def _newest_log(build: "Build", stage: str) -> Path | None:
+    logs = build.workspace.at("logs").glob(f"[0-9][0-9]_{stage}*.log")
+    return max(logs, key=lambda log: log.stat().st_mtime_ns, default=None)
 
 
 def _machine(run: "Run", told: dict[str, str], code: int) -> dict[str, Any]:

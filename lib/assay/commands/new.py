@@ -10,6 +10,8 @@ from assay.config.spec import read_experiment
 from assay.errors import WrongInput, WrongInputs
 from assay.session import Session
 
+SCHEMA = "../docs/experiment.schema.json"
+
 
 def run(session: Session, line: Line) -> int:
     """Write experiments/NAME.yaml; refuse to write over one."""
@@ -23,9 +25,20 @@ def run(session: Session, line: Line) -> int:
     if path.exists():
         raise WrongInput("exists already", where=f"experiments/{name}.yaml", mend="edit it, or choose another name")
     text = template(name, _answers(line.variables))
-    files.write(path, text)
+    files.write(path, text.replace(SCHEMA, _schema(session.root)))
     print(f"experiments/{name}.yaml")
     return _check(session.root, name)
+
+
+def _schema(root: Path) -> str:
+    """Name the schema for editors; a repository without one gets its own copy beside the experiments."""
+    if (root / "docs" / "experiment.schema.json").exists():
+        return SCHEMA
+    from assay.canonical import dumps
+    from assay.config.schema import json_schema
+
+    files.write(root / "experiments" / ".schema.json", dumps(json_schema()), durable=False)
+    return ".schema.json"
 
 
 def _answers(variables: dict[str, str]) -> dict[str, str]:

@@ -27,7 +27,8 @@ MACHINE_LOCK = Path("/tmp/assay-machine.lock")
 
 def members(session: Session, line: Line, names: list[str]) -> dict[str, Any]:
     """Give doit what a dodo.py would define: its configuration and one task creator a stage."""
-    asked = [w.partition(":")[0] for w in line.words if w.partition(":")[0] in plan.BY_NAME] or [plan.REPORT]
+    words = [w.partition(":")[0] for w in line.words]
+    asked = list(dict.fromkeys(w for w in words if w in plan.BY_NAME)) or [plan.REPORT]
     run = Run(session, line, names, asked)
     made: dict[str, Any] = {f"task_{name}": run.creator(name) for name in run.stages}
     made["DOIT_CONFIG"] = {

@@ -19,15 +19,17 @@ def run(job: Job) -> None:
     needs = interpreter.runtime_packages(checkpoint.format.name, adapter, installed)
     needs = [need for need in needs if need[0].lstrip("?") not in local]
     answer = job.ask("check", packages=[name for name, _, _ in needs])
-    packages = [
-        Package(name=name, version=answer["versions"].get(name, ""), why=why, group=group) for name, why, group in needs
-    ]
+    found = {}
+    for need, why, group in needs:
+        name = answer["provided"].get(need) or need.lstrip("?")
+        found.setdefault(name, Package(name=name, version=answer["versions"].get(need, ""), why=why, group=group))
+    packages = list(found.values())
     missing = [p.name for p in packages if not p.version and p.group != "acceleration"]
     if missing and checkpoint.format.runs_here:
+        where = f"{chosen.manager}, Python {answer['python']}"
         raise NeedsAnswer(
-            f"{', '.join(missing)} missing in the model's environment ({chosen.manager}, Python {answer['python']})",
-            where="deps",
-            mend=f"install with: {chosen.manager_command} {' '.join(missing)}",
+            f"{', '.join(missing)} missing in the model's environment ({where})",
+            mend=_cure(missing, {need[1:] for need, _, _ in needs if need[0] == "?"}, chosen.manager_command),
         )
     facts = {key: answer[key] for key in ("python", "implementation", "platform")}
     record = Environment(
@@ -37,6 +39,16 @@ def run(job: Job) -> None:
     job.write("match", Match(status=_match(checkpoint.format.name)))
     lock = {"schema": 1, "manager": chosen.manager, **facts, "packages": {p.name: p.version for p in packages}}
     job.out(layout.DEPS_LOCK).write_text(dumps(lock), "utf-8")
+
+
+def _cure(missing: list[str], imports: set[str], command: str) -> str:
+    """Say what to install; which package provides an import that we do not know is not guessed."""
+    known = [name for name in missing if name not in imports]
+    cures = [f"install with: {command} {' '.join(known)}"] if known else []
+    unknown = [name for name in missing if name in imports]
+    if unknown:
+        cures.append(f"install whatever provides import {', '.join(unknown)} with: {command} PACKAGE")
+    return "; ".join(cures)
 
 
 def _match(form: str) -> Status:

@@ -124,7 +124,7 @@ class Job:
         if outcome.value is None:
             raise StageFailed(
                 bridge.explain(outcome),
-                where=outcome.where or self.stage.name,
+                where=outcome.where,
                 mend=f"see {_near(outcome.log, self.root)}",
             )
         return outcome.value

@@ -51,6 +51,7 @@ def work(argv, supervisor):
     code = 70
     try:
         confine(supervisor)
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime from 1.29 on reports home unless told before it loads
         folder = os.path.dirname(os.path.abspath(__file__))
         sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") != folder]
         # Loaded by its place and not through sys.path: upstream's code finds no module of ours by name.

@@ -11,12 +11,15 @@ from assay_worker.load import Job
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Name the interpreter and the version of each package asked for, "" when it is missing."""
+    """Name the interpreter and the version of each package asked for, "" when it is missing; `?name` is an import."""
+    asked = job.request.get("packages", [])
+    provided = {name: provider(name[1:]) for name in asked if name.startswith("?")}
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
         "platform": sysconfig.get_platform(),
-        "versions": {name: version(name) for name in job.request.get("packages", [])},
+        "versions": {name: version(provided.get(name, name)) for name in asked},
+        "provided": provided,
     }
 
 
@@ -26,3 +29,14 @@ def version(name: str) -> str:
         return metadata.version(name) or ""
     except (metadata.PackageNotFoundError, ValueError):
         return ""
+
+
+def provider(module: str) -> str:
+    """Name the distribution that an import name comes from: the one called so, or the one that holds it; else ""."""
+    if version(module):
+        return module
+    for found in metadata.distributions():
+        names = {file.parts[0] for file in found.files or () if file.parts}
+        if module in names or module + ".py" in names:
+            return str(found.metadata["Name"])
+    return ""
