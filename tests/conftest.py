@@ -14,6 +14,7 @@ import tiny
 def made_repo(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     """Make a repository; when the test ends, none of its processes may live on for 2 s."""
     yield lambda *names, **parts: tiny.make_repo(tmp_path / "repo", *names, **parts)
+    tiny.end_all()
     assert tiny.left_behind(tmp_path) == []
 
 
@@ -36,6 +37,7 @@ def repo(made_repo: Callable[..., Path]) -> Path:
 def built_repo(_built: Path, tmp_path: Path) -> Iterator[Path]:
     """A repository with experiment tiny, all of it fresh."""
     yield tiny.copy_repo(_built, tmp_path / "repo")
+    tiny.end_all()
     assert tiny.left_behind(tmp_path) == []
 
 

@@ -17,7 +17,7 @@ import assay
 
 LIB = Path(assay.__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-HANG = 120  # seconds: no single command on the tiny model comes near
+HANG = 60  # seconds: no single command on the tiny model comes near
 
 DODO = "from assay.door import members\n\nglobals().update(members(__file__))\n"
 PYPROJECT = '[tool.doit.plugins.command]\nlist = "assay.engines.doit_list:List"\n'
@@ -178,10 +178,26 @@ def _run(command: list[str], cwd: Path, env: dict[str, str]) -> Done:
 
 def start(repo: Path, *args: str, **env: str) -> subprocess.Popen[bytes]:
     """Start doit as the leader of its own group, as a shell would."""
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [str(BIN / "doit"), *args], cwd=repo, env=environment(**env), stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
+    _started.append(process)
+    return process
+
+
+_started: list[subprocess.Popen[bytes]] = []
+
+
+def end_all() -> None:
+    """End what a failed test left running, so that no other test waits for it."""
+    while _started:
+        process = _started.pop()
+        if process.poll() is None:
+            kill_tree(process)
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()
 
 
 def ended(process: subprocess.Popen[bytes]) -> Done:

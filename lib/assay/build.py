@@ -5,6 +5,7 @@ import shutil
 import socket
 import time
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,6 @@ class Build:
         self, root: Path, experiment: Experiment, digests: Digests, own_code: OwnCode, place: Workspace
     ) -> None:
         self.root, self.experiment, self.digests, self.workspace = root, experiment, digests, place
-        self.journal = Journal(place.at(layout.JOURNAL))
         self.requests = Requests(experiment, place, digests, own_code)
         self.ran: list[str] = []
         self.moving = False  # whether refs may move a branch to its newest commit
@@ -41,7 +41,12 @@ class Build:
         self._asked: dict[str, tuple[dict[str, Any], dict[str, str]]] = {}  # requests as last decided on
         self._held = ExitStack()
         self._locked = False
-        digests.remember(stamp.remembered(root, experiment.name))
+
+    @cached_property
+    def journal(self) -> Journal:
+        """Give the journal, read when first asked for, and with it what the last run knew of the files."""
+        self.digests.remember(stamp.remembered(self.root, self.experiment.name))
+        return Journal(self.workspace.at(layout.JOURNAL))
 
     # ------------------------------------------------------------ deciding
     def why(self, stage: Stage, *, asked: bool = False) -> Verdict:

@@ -10,6 +10,11 @@ WITH_VALUE = (
     *("-o", "--output-file", "-r", "--reporter", "--db-file", "--backend", "--check_file_uptodate", "--codec"),
     "--failure-verbosity",
 )
+BUILDING = (
+    *("-a", "--always-execute", "-c", "--continue", "-s", "--single", "--pdb", "--auto-delayed-regex"),
+    *(w for w in WITH_VALUE if w not in ("-f", "--file", "-d", "--dir")),
+)
+PLACES = ("-f", "--file", "-d", "--dir", "-k", "--seek-file")
 VARIABLES = ("exp", "checkpoint", "source", "name", "claim", "json", "strict", "rev")
 OURS = ("--json", "--strict", "--debug", "--update", "--locked")
 
@@ -52,6 +57,21 @@ def read(argv: "list[str]") -> Line:
         elif word:
             words.append(word)
     return Line(tuple(words), variables, tuple(flags), tuple(options))
+
+
+def check_options(line: Line, known: "tuple[str, ...]") -> None:
+    """Refuse an option that means nothing here, and one without its value."""
+    rest = iter(line.options)
+    for word in rest:
+        name, glued, value = word.partition("=")
+        if not name.startswith("--"):
+            name, value = word[:2], word[2:]
+        if name not in known:
+            raise WrongInput(f"no option {word!r}", mend=did_you_mean(name, [*OURS, *known]))
+        if name in WITH_VALUE:
+            value = value if glued or value else next(rest, "")
+            if not value or (name in ("-n", "--process") and not value.isdecimal()):
+                raise WrongInput(f"{name} needs a {'number' if name in ('-n', '--process') else 'value'}")
 
 
 def experiments_of(line: Line, known: "list[str]") -> list[str]:

@@ -28,6 +28,13 @@ class Digests:
         """Take over what an earlier run knew."""
         self._known.update(rows)
 
+    def forget(self, folder: str) -> None:
+        """Let go of what is known of the files of a folder."""
+        inside = folder.rstrip("/") + "/"
+        for path in [p for p in self._known if p.startswith(inside)]:
+            del self._known[path]
+            self._locks.pop(path, None)
+
     def known(self, path: str) -> tuple[StatKey, str] | None:
         """Give the remembered state of a path, unchecked."""
         return self._known.get(path)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from assay import errors, plan
-from assay.commandline import Line, experiments_of, read
+from assay.commandline import BUILDING, PLACES, Line, check_options, experiments_of, read
 from assay.commands import VERBS
 from assay.errors import Fault, WrongInput, did_you_mean
 
@@ -41,6 +41,7 @@ def members(dodo_file: str) -> dict[str, Any]:
 def _members(root: Path, argv: list[str]) -> dict[str, Any]:
     line = read(argv)
     if line.words and line.words[0] in VERBS:
+        check_options(line, PLACES)
         raise SystemExit(answer(root, line))
     if line.words and line.words[0] == "help":
         return {"DOIT_CONFIG": {"backend": "sqlite3", "dep_file": ":memory:"}, "task_report": _described}
@@ -177,7 +178,9 @@ def command(root: Path, argv: list[str]) -> int:
     """Run a command line through assay's own door."""
     try:
         line = read(argv)
-        if line.words and line.words[0] in VERBS:
+        verb = line.words[:1] and line.words[0] in VERBS
+        check_options(line, () if verb else BUILDING)
+        if verb:
             return answer(root, line)
         line = without_run(line)
         argv = _for_doit(line)

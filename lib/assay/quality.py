@@ -99,13 +99,21 @@ def _classification(
 
 def _truth(id: str, label: Any) -> str:
     if isinstance(label, bool) or not isinstance(label, (str, int)):
-        raise WrongInput(f"the label is {_shape(label)}, not one class name", where=f"labels, {id}")
+        raise WrongInput(
+            f"the label is {_shape(label)}, not one class name",
+            where=f"labels, {id}",
+            mend="give each file of inputs.labels one class name",
+        )
     return str(label)
 
 
 def _answer(id: str, result: Any) -> str:
     if not isinstance(result, dict) or not isinstance(result.get("label"), (str, int)):
-        raise WrongInput(f"the result is {_shape(result)}, not {{label, score}}", where=f"predictions, {id}")
+        raise WrongInput(
+            f"the result is {_shape(result)}, not {{label, score}}",
+            where=f"predictions, {id}",
+            mend="let the adapter's postprocess return that",
+        )
     return str(result["label"])
 
 

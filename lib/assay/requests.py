@@ -15,6 +15,8 @@ from assay.plan import Stage
 from assay.projection import project
 from assay.workspace import Workspace
 
+LARGE = 256 << 20
+
 
 class Requests:
     """Composes requests from an experiment, its files and its workspace."""
@@ -102,13 +104,19 @@ class Requests:
         return [(key, self.workspace.root / path) for kind, key, path in named if kind in kinds and path]
 
     def _checkpoint(self, stage: Stage) -> Any:
-        from assay.formats import members
+        from assay.formats import members, recognise
 
         found = members(self.checkpoint_path)
         if self.checkpoint_path.is_dir():
             self.folders.add(str(self.checkpoint_path))
+        if any(self._long_to_hash(path) for _, path in found):
+            recognise(self.checkpoint_path)  # refuses what is no model before minutes are spent on it
         digests = {name: self._watch(stage, str(path)) for name, path in found}
         return digests if self.checkpoint_path.is_dir() else next(iter(digests.values()))
+
+    def _long_to_hash(self, path: Path) -> bool:
+        key, known = files.stat_key(str(path)), self.digests.known(str(path))
+        return key is not None and key[0] >= LARGE and (known is None or known[0] != key)
 
     def _source(self, stage: Stage) -> Any:
         if not self.experiment.source.path:

@@ -84,7 +84,7 @@ def write(root, experiment, workspace, files, folders, digests, line, known):
     absent = [f"experiments/{experiment.name}.notes.md"] if not experiment.notes else []
     paths = {p if os.path.isabs(p) else os.path.join(root, p) for p in (*files, *known)}
     paths.add(os.path.join(str(workspace.path), "journal.jsonl"))
-    tool = _tool_rows(root, digests)
+    tool = _tool(root, digests)
     own = {os.path.join(root, row[0]) for row in tool["rows"]}
     rows = [_row(root, path, digests) for path in sorted(paths - own)]
     rows += [_folder_row(root, path) for path in sorted(folders)]
@@ -94,7 +94,6 @@ def write(root, experiment, workspace, files, folders, digests, line, known):
         "tool": tool["id"], "facts": facts(root), "rows": rows, "absent": absent, "line": line,
         "pointer": _read(f"{root}/tmp/.current/{experiment.name}"),
     }  # fmt: skip
-    _save(f"{root}/{TOOL}", tool)
     _save(stamp_file(root, experiment.name), seen)
 
 
@@ -104,6 +103,17 @@ def drop(root, experiment):
         os.unlink(stamp_file(root, experiment))
     except OSError:
         pass
+
+
+def _tool(root, digests):
+    """Identify the code that runs, once a process: what was loaded stays loaded."""
+    if root not in _tools:
+        _tools[root] = _tool_rows(root, digests)
+        _save(f"{root}/{TOOL}", _tools[root])
+    return _tools[root]
+
+
+_tools = {}
 
 
 def _tool_rows(root, digests):

@@ -58,8 +58,9 @@ def _code(run: "Run") -> int:
     for code in (errors.FAILED, errors.WRONG_INPUT, errors.NEEDS_ANSWER):
         if code in codes:
             return code
-    missed = any(t["status"] == "missed" for name in run.names for t in _targets(run, name))
-    return errors.TARGET_MISSED if run.line.strict and missed else errors.DONE
+    if run.line.strict and any(t["status"] == "missed" for name in run.names for t in _targets(run, name)):
+        return errors.TARGET_MISSED
+    return errors.DONE
 
 
 def _faults(run: "Run", name: str) -> dict[str, errors.Fault]:
@@ -79,18 +80,30 @@ def _settle(run: "Run", name: str, build: "Build", line: str, *, whole: bool) ->
         run.faults[f"close:{name}"] = fault
 
 
-def _metrics(run: "Run", name: str) -> dict[str, Any]:
-    build = run.builds.get(name)
-    place = build.workspace if build else None
-    if place is None:
-        from assay import workspace
+def at_rest(run: "Run", name: str) -> str:
+    """Stamp an experiment that was found wholly fresh before the run's end, and give its closing line; "" when not."""
+    build = run.builds[name]
+    found = [run.verdicts.get(f"{s.name}:{name}") for s in plan.needed([plan.REPORT])]
+    if run.asked != [plan.REPORT] or any(v is None or v.status not in (FRESH, OFF) for v in found):
+        return ""
+    line = _told(run, name)
+    _settle(run, name, build, line, whole=True)
+    return "" if _faults(run, name) else line
 
-        place = workspace.current(run.session.root, name)
+
+def _metrics(run: "Run", name: str) -> dict[str, Any]:
     try:
-        found = json.loads(place.at(layout.record("metrics")).read_bytes()) if place else {}
+        found = json.loads((run.session.root / _folder(run, name) / layout.record("metrics")).read_bytes())
         return found if isinstance(found, dict) else {}
     except (OSError, ValueError):
         return {}
+
+
+def _folder(run: "Run", name: str) -> str:
+    """Name an experiment's workspace; of a settled one, by the place of its report."""
+    if name in run.builds:
+        return run.builds[name].workspace.folder
+    return run.settled.get(name, "").rpartition("\n  ")[2].removesuffix(f"/{layout.STAKEHOLDER_REPORT}")
 
 
 def _targets(run: "Run", name: str) -> list[dict[str, Any]]:
@@ -154,7 +167,8 @@ def _print_faults(run: "Run", name: str) -> None:
     build = run.builds[name]
     for task, fault in _faults(run, name).items():
         stage = task.split(":")[0]
-        print(f"assay: {stage} {name}: {printable(str(fault))}", file=sys.stderr)
+        for one in getattr(fault, "faults", (fault,)):
+            print(f"assay: {stage} {name}: {printable(str(one))}", file=sys.stderr)
         log = _newest_log(build, stage) if "logs/" in fault.mend else None
         if log and (lines := tail(log)):
             print(f"  last lines of {build.workspace.folder}/logs/{log.name}:", file=sys.stderr)
@@ -170,16 +184,17 @@ def _newest_log(build: "Build", stage: str) -> Path | None:
 
 
 def _machine(run: "Run", told: dict[str, str], code: int) -> dict[str, Any]:
+    kept = [s.name for s in plan.needed([plan.REPORT]) if not s.not_yet]  # of a settled one: all there is
     return {
         "exit": code,
         "experiments": {
             name: {
                 "built": run.progress.built.get(name, []),
-                "kept": run.progress.kept.get(name, []) if name in run.builds else list(plan.NAMES),
+                "kept": run.progress.kept.get(name, []) if name in run.builds else kept,
                 "verdict": _metrics(run, name).get("verdict", "NOT DECIDED"),
                 "targets": _targets(run, name),
                 "faults": [str(fault) for fault in _faults(run, name).values()],
-                "workspace": run.builds[name].workspace.folder if name in run.builds else "",
+                "workspace": _folder(run, name),
             }
             for name in run.names
         },

@@ -12,8 +12,22 @@ from assay import plan
 from assay.session import Session
 from test_robustness_kills import BUILT, outputs, stages
 from tiny import (
-    ADAPTER, BIN, EXPERIMENT, LIB, built, copy_repo, doit, edit, environment, journal, left_behind, make_repo,
-    status, to_run, tool, workspace,
+    ADAPTER,
+    BIN,
+    EXPERIMENT,
+    LIB,
+    built,
+    copy_repo,
+    doit,
+    edit,
+    environment,
+    journal,
+    left_behind,
+    make_repo,
+    status,
+    to_run,
+    tool,
+    workspace,
 )  # fmt: skip
 
 REPORTS = ("reports/experiment-report.md", "reports/stakeholder-report.md")
@@ -28,7 +42,7 @@ def owner(repo: Path) -> dict[str, str]:
 @pytest.mark.parametrize("harm", ["deleted", "truncated", "flipped", "noise"])
 def test_harm_to_any_output_is_noticed_and_blamed_on_its_stage(built_repo: Path, harm: str) -> None:
     for path, stage in owner(built_repo).items():
-        if path in REPORTS and harm == "flipped" or path == "scripts/adapter.py" and harm != "deleted":
+        if (path in REPORTS and harm == "flipped") or (path == "scripts/adapter.py" and harm != "deleted"):
             continue  # an edit by hand: kept and named, below
         place = workspace(built_repo) / path
         whole = place.read_bytes()

@@ -1,12 +1,13 @@
 """Two runs at once: every stage is built once, the second waits and says for whom."""
 
+import json
 import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from test_robustness_kills import BUILT, held_in, held_repo, let_go, outputs, stages
-from tiny import EXPERIMENT, add_experiment, built, ended, left_behind, start, tool, wait_for, workspace
+from tiny import EXPERIMENT, add_experiment, built, doit, ended, journal, left_behind, start, tool, wait_for, workspace
 
 
 def test_two_runs_from_nothing_build_every_stage_once(repo: Path, _built: Path) -> None:
@@ -30,7 +31,7 @@ def test_the_second_run_waits_and_says_for_whom(made_repo: Callable[..., Path], 
     reader = threading.Thread(target=lambda: said.append(os.read(stream.fileno(), 4096)))
     reader.start()
     wait_for(lambda: said, "the second run's word")
-    assert f"held by process {first.pid} on {os.uname().nodename}" in said[0].decode(), said
+    assert f"process {first.pid} on {os.uname().nodename}" in said[0].decode(), said
     # looking neither waits nor writes
     assert tool(repo, "why", "tiny").code == 0 and tool(repo, "list", "tiny").code == 0
     let_go(tmp_path)
@@ -63,16 +64,10 @@ def test_two_experiments_build_side_by_side(made_repo: Callable[..., Path]) -> N
 
 
 def stages_of(repo: Path, name: str) -> list[str]:
-    from tiny import journal
-
     return [line["stage"] for line in journal(repo, name)]
 
 
 def test_a_third_experiment_is_the_only_one_built(made_repo: Callable[..., Path]) -> None:
-    import json
-
-    from tiny import doit
-
     repo = made_repo("a", "b")
     first = doit(repo, "report", "--json")
     assert first.code == 0, first.text

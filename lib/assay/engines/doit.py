@@ -128,7 +128,18 @@ class Run:
             return False
         self.verdicts[f"{stage.name}:{experiment}"] = verdict
         self.progress.decided(stage, experiment, verdict)
+        if [stage.name] == self.asked and len(self.names) > 1:
+            self._at_rest(experiment)
         return verdict.status in SETTLED
+
+    def _at_rest(self, experiment: str) -> None:
+        """Let go of an experiment of which every stage is fresh, so that a thousand need no more memory than one."""
+        from assay import summary
+
+        line = summary.at_rest(self, experiment)
+        if line:
+            self.session.digests.forget(str(self.builds.pop(experiment).workspace.path))
+            self.settled[experiment] = line
 
     def _act(self, stage: Stage, experiment: str, **_options: Any) -> Any:
         name = f"{stage.name}:{experiment}"

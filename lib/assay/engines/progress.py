@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from assay.freshness import EDITED, ELSEWHERE, Verdict
+from assay.freshness import EDITED, ELSEWHERE, FAILED, Verdict
 from assay.plan import Stage
 
 QUIET_FOR = 30.0  # seconds of silence off a terminal before a sign of life
@@ -55,6 +55,7 @@ class Progress:
             experiment, []
         ) else None
         reason = verdict.reasons[0] if verdict and verdict.reasons else ""
+        reason = "failed last time" if verdict and verdict.status == FAILED else reason
         started, done = time.monotonic(), threading.Event()
         ticker = threading.Thread(target=self._tick, args=(done, stage, experiment, started), daemon=True)
         ticker.start()

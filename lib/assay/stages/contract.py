@@ -71,6 +71,10 @@ def _places(module: Any, origin: str) -> dict[str, tuple[str, str]]:
     return {name: (f"{origin}:{lines[name]}", digest) for name, digest in digests.items()}
 
 
+def _no_adapter(recipe: str) -> str:
+    return f"there is no {recipe}/adapter.py that could: put one there" if recipe else "remove it: there is no adapter"
+
+
 def _params(job: Job, module: Any) -> dict[str, Param]:
     """Give every parameter of the adapter's functions its value: experiment, then recipe, then signature."""
     taken: dict[str, list[str]] = {}
@@ -86,7 +90,7 @@ def _params(job: Job, module: Any) -> dict[str, Param]:
     unknown = [n for n in given if n not in taken]
     if unknown:
         known = sorted(taken)
-        mend = did_you_mean(unknown[0], known) if known else "remove it: there is no adapter to take it"
+        mend = did_you_mean(unknown[0], known) if known else _no_adapter(job.experiment.recipe)
         raise WrongInput(f"no adapter function takes params.{unknown[0]}", where=job.experiment.file, mend=mend)
     defaults = job.experiment.defaults
     for name, value in given.items():

@@ -14,9 +14,9 @@ def run(job: Job) -> None:
         return
     inputs = {item.id: item for item in job.record("inputs").items}
     items = [{"id": raw.id, "file": inputs[raw.id].file, "raw": raw.file} for raw in infer.items]
-    request = job.model_request()
-    request.pop("checkpoint")
-    pictures = job.ask("decode", **request, items=items)["pictures"]
+    asked = job.model_request()
+    asked.pop("checkpoint")
+    pictures = job.ask("decode", **asked, items=items)["pictures"]
     followed = [
         Artifact(
             id=raw.id,
@@ -30,5 +30,6 @@ def run(job: Job) -> None:
         )
         for raw in infer.items
     ]
-    command = f"python -I {layout.WORKER}/boot.py scripts/08_infer.json ANSWER.json --out DIR --checkpoint CHECKPOINT"
+    request = next(job.workspace.at("scripts").glob("*_infer.json")).name
+    command = f"python -I {layout.WORKER}/boot.py scripts/{request} ANSWER.json --out DIR --checkpoint CHECKPOINT"
     job.write("artifacts", Artifacts(items=followed, runtime=infer.runtime, command=command))
