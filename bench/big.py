@@ -10,8 +10,9 @@ import statistics
 import time
 from collections.abc import Callable
 
-from assay.digests import Digests
 from common import ASSAY, DOIT, Case, Cost, against, heading, interleaved, median, ms, ratio, room, run, table
+
+from assay.digests import Digests
 
 BLOCK = 1 << 20
 YAML = "model: {{name: big, checkpoint: {name}.safetensors}}\n"

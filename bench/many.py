@@ -5,8 +5,24 @@ import pathlib
 import shutil
 import sys
 
-from common import ASSAY, DOIT, Case, Cost, against, cost, heading, interleaved, median, ms, plain_doit, ratio
-from common import repository, room, run, table
+from common import (
+    ASSAY,
+    DOIT,
+    Case,
+    Cost,
+    against,
+    cost,
+    heading,
+    interleaved,
+    median,
+    ms,
+    plain_doit,
+    ratio,
+    repository,
+    room,
+    run,
+    table,
+)
 
 STAGES = 13
 PLAIN = {"plain doit, sqlite3": "sqlite3", "plain doit, its default": ""}

@@ -3,8 +3,22 @@
 import argparse
 import pathlib
 
-from common import ASSAY, DOIT, Case, against, heading, interleaved, median, ms, plain_doit, ratio, repository, room, run
-from common import table
+from common import (
+    ASSAY,
+    DOIT,
+    Case,
+    against,
+    heading,
+    interleaved,
+    median,
+    ms,
+    plain_doit,
+    ratio,
+    repository,
+    room,
+    run,
+    table,
+)
 
 PLAIN = {"plain doit, sqlite3": "sqlite3", "plain doit, its default": ""}
 

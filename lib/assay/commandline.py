@@ -67,7 +67,8 @@ def check_options(line: Line, known: "tuple[str, ...]") -> None:
         if not name.startswith("--"):
             name, value = word[:2], word[2:]
         if name not in known:
-            raise WrongInput(f"no option {word!r}", mend=did_you_mean(name, [*OURS, *known]))
+            near = did_you_mean(name, [*OURS, *known])
+            raise WrongInput(f"no option {word!r}", mend=near if near.startswith("did") else "assay help lists them")
         if name in WITH_VALUE:
             value = value if glued or value else next(rest, "")
             if not value or (name in ("-n", "--process") and not value.isdecimal()):

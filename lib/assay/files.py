@@ -31,7 +31,14 @@ def stat_key(path: str) -> StatKey | None:
 
 def sha256(path: str) -> str:
     """Hash a regular file's bytes; a FIFO or a device is refused, not waited for."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        what = f"cannot be read: {(error.strerror or 'unknown error').lower()}"
+        mend = "make it readable (chmod u+r)" if error.errno == errno.EACCES else "mend that and run again"
+        raise WrongInput(what, where=path, mend=mend) from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise WrongInput("not a regular file", where=path, mend="put a file there")

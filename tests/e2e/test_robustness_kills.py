@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from assay import plan
 from tiny import ADAPTER, Done, built, doit, ended, journal, kill_tree, left_behind, start, wait_for, workspace
 

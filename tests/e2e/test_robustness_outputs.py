@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from assay import plan
 from assay.session import Session
 from test_robustness_kills import BUILT, outputs, stages

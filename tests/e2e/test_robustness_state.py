@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from assay import plan
 from test_robustness_kills import BUILT, outputs, stages
 from tiny import Done, built, doit, to_run, tool, workspace

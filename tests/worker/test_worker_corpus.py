@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from assay import bridge
 
 GENERATOR = Path(__file__).parents[3] / "shared" / "badinputs" / "make_corpus.py"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from assay import bridge
 from survivors import alive, left_after
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from test_worker_onnx import case  # noqa: F401  the fixture
 
 pytest.importorskip("onnxruntime")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from assay import bridge
 
 WORKS = "def build(*, checkpoint, device): return device\ndef infer(model, tensors): return tensors\n"

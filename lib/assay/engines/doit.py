@@ -55,6 +55,7 @@ class Run:
         self.progress = Progress(line.json, sys.stderr)
         self.faults: dict[str, Fault] = {}
         self.verdicts: dict[str, Verdict] = {}
+        self._let_rest()
         self.stages = plan.NAMES if self.builds else tuple(dict.fromkeys(asked))
 
     def _need_inputs(self) -> None:
@@ -70,11 +71,27 @@ class Run:
         if faults:
             raise WrongInputs(faults)
 
+    def _let_rest(self) -> None:
+        """Settle what is wholly fresh, one experiment after the other: a thousand need little more memory than one."""
+        if self._must_look() or self.asked != [plan.REPORT] or len(self.names) == 1:
+            return
+        from assay import summary
+
+        for name, build in list(self.builds.items()):
+            line = summary.at_rest(self, name)
+            if line:
+                self.settled[name] = line
+                del self.builds[name]
+                self.session.digests.forget(str(build.workspace.path))
+
+    def _must_look(self) -> bool:
+        """Tell whether the line asks for more than to be sure that all is fresh."""
+        always = {"-a", "--always-execute"} & set(self.line.options)
+        return bool(always) or "--update" in self.line.flags or any("/" in w for w in self.line.words)
+
     def _at_a_glance(self, names: list[str]) -> dict[str, str]:
         """Find the experiments of which a few stats show that nothing has moved."""
-        if any("/" in w for w in self.line.words) or {"-a", "--always-execute"} & set(self.line.options):
-            return {}
-        if "--update" in self.line.flags:
+        if self._must_look():
             return {}
         root = str(self.session.root)
         tool = stamp.tool_id(root)
@@ -128,18 +145,7 @@ class Run:
             return False
         self.verdicts[f"{stage.name}:{experiment}"] = verdict
         self.progress.decided(stage, experiment, verdict)
-        if [stage.name] == self.asked and len(self.names) > 1:
-            self._at_rest(experiment)
         return verdict.status in SETTLED
-
-    def _at_rest(self, experiment: str) -> None:
-        """Let go of an experiment of which every stage is fresh, so that a thousand need no more memory than one."""
-        from assay import summary
-
-        line = summary.at_rest(self, experiment)
-        if line:
-            self.session.digests.forget(str(self.builds.pop(experiment).workspace.path))
-            self.settled[experiment] = line
 
     def _act(self, stage: Stage, experiment: str, **_options: Any) -> Any:
         name = f"{stage.name}:{experiment}"

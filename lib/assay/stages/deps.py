@@ -19,7 +19,7 @@ def run(job: Job) -> None:
     needs = interpreter.runtime_packages(checkpoint.format.name, adapter, installed)
     needs = [need for need in needs if need[0].lstrip("?") not in local]
     answer = job.ask("check", packages=[name for name, _, _ in needs])
-    found = {}
+    found: dict[str, Package] = {}
     for need, why, group in needs:
         name = answer["provided"].get(need) or need.lstrip("?")
         found.setdefault(name, Package(name=name, version=answer["versions"].get(need, ""), why=why, group=group))

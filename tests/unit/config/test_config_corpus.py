@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import pytest
+
 from assay.config import places, yamlfile
 from assay.config.spec import read_experiment
 from assay.errors import WrongInputs

@@ -6,6 +6,7 @@ import re
 import time
 
 import pytest
+
 from assay.config.spec import read_experiment
 from assay.errors import WrongInputs
 

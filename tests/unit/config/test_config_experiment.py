@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from assay import domain
 from assay.config.spec import experiment_names, files_of, read_experiment
 from assay.errors import WrongInputs

@@ -5,13 +5,14 @@ import pathlib
 import tempfile
 
 import jsonschema
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from assay import domain
 from assay.config.keys import GROUPS, KEYS
 from assay.config.schema import json_schema
 from assay.config.spec import read_experiment
 from assay.errors import WrongInputs
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 WORDS = ["auto", "all", "fp32", "refs", "cpu", "<= 1", "a.onnx", "../x", "https://example.org/a", "true", "is", "by"]
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-5, 10**20), st.floats(), st.sampled_from(WORDS), st.text(max_size=8))

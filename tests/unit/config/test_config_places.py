@@ -3,6 +3,7 @@
 import pathlib
 
 import pytest
+
 from assay.config import places
 
 GOOD_URLS = ("https://example.org/a.git", "https://example.org:8443/a/b-c_d~e.git", "https://example.org/a%20b/")

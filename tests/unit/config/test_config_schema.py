@@ -6,6 +6,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+
 from assay.config.docs import write_docs, written
 from assay.config.keys import GROUPS, KEYS, RESERVED
 from assay.config.newfile import quoted, template

@@ -4,11 +4,12 @@ import time
 
 import pytest
 import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
 from assay.config import yamlfile
 from assay.config.faults import Faults
 from assay.errors import WrongInput
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 LOADERS = [yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)]
 

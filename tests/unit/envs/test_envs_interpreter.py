@@ -6,8 +6,9 @@ import time
 import venv
 from pathlib import Path
 
-import assay
 import pytest
+
+import assay
 from assay.domain import EnvSpec
 from assay.envs import interpreter
 from assay.errors import NeedsAnswer, WrongInput

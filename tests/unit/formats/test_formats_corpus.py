@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from assay import formats
 from assay.errors import WrongInput
 

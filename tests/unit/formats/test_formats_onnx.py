@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from assay import formats
 from assay.errors import WrongInput
 from assay.records import Format, Graph

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from assay import formats
 from assay.errors import WrongInput
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from report_cases import CASES, CONTEXT, answer, claim, measured, probe, refs
+
 from assay import records
 from assay.report.findings import SEVERITIES, findings
 from assay.report.stakeholder import towards_go
 from assay.report.view import Context, View
-from report_cases import CASES, CONTEXT, answer, claim, measured, probe, refs
 
 Change = Callable[[dict[str, Any]], None]
 

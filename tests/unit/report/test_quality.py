@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from assay import errors, quality
-from assay.records import Measured, Metric, Skipped
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from assay import errors, quality
+from assay.records import Measured, Metric, Skipped
 
 cell = st.integers(0, 3)
 boxes = st.builds(lambda x, y: [10.0 * x, 10.0 * y, 10.0 * x + 12, 10.0 * y + 12], cell, cell)

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from report_cases import CASES, CONTEXT
+
 from assay import canonical
 from assay.report.escape import text
 from assay.report.experiment import experiment_report
 from assay.report.render import render
 from assay.report.stakeholder import stakeholder_report
 from assay.report.view import View, flat
-from report_cases import CASES, CONTEXT
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "reports"
 REPORTS = {"experiment": experiment_report, "stakeholder": stakeholder_report}

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy
 import pytest
-from assay import canonical, records, statistics
-from assay.records import Measured, Skipped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_cases import answer, series
+
+from assay import canonical, records, statistics
+from assay.records import Measured, Skipped
 
 seconds = st.floats(1e-6, 10, allow_nan=False)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from report_cases import CLAIMS, WHOLE, answer, claim, contract, measured, target
+
 from assay import records
 from assay.records import Judged, Measured, Metric, Skipped, Status
 from assay.report.verdict import judge, verdict
 from assay.units import number
-from report_cases import CLAIMS, WHOLE, answer, claim, contract, measured, target
 
 AGREED = contract("detection", WHOLE, CLAIMS)
 

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from upstream_repos import commit, run
+
 from assay.errors import Fault, StageFailed, WrongInput
 from assay.upstream import git, local
-from upstream_repos import commit, run
 
 MAKER = Path(__file__).parents[4] / "shared" / "badinputs" / "make_corpus.py"
 

@@ -10,9 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from upstream_repos import commit, run
+
 from assay.errors import StageFailed, WrongInput
 from assay.upstream import git
-from upstream_repos import commit, run
 
 
 def backend() -> str:

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+
 from assay.upstream import licenses
 
 MODELS = Path(__file__).parents[4] / "shared" / "models"

@@ -5,11 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import assay
 import pytest
+from upstream_repos import commit, run
+
+import assay
 from assay.errors import WrongInput
 from assay.upstream import local
-from upstream_repos import commit, run
 
 
 @pytest.fixture

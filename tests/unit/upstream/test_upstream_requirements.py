@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from assay.records import Requirement
 from assay.upstream.requirements import survey
 

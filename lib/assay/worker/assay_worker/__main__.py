@@ -79,7 +79,10 @@ def answered(request_file: str, out: str, checkpoint: str, trace: Trace) -> dict
         trace.start()
         if job.request.get("checkpoint"):
             load.verify(job)
-        return {"ok": importlib.import_module("assay_worker." + VERBS[job.request["verb"]]).run(job)}
+        value = importlib.import_module("assay_worker." + VERBS[job.request["verb"]]).run(job)
+        if job.request.get("checkpoint") and "ASSAY_CHECKPOINT_STAT" in os.environ:
+            load.verify(job)  # what was loaded is still what was examined
+        return {"ok": value}
     except BaseException as error:  # sys.exit in upstream's code is a failure, not an end
         traceback.print_exc()
         return {"error": tagged(error, job.places())}
