@@ -1,6 +1,7 @@
 """doit's door to assay. Run as a script on a fresh machine, it makes .venv first and then does the same."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -80,7 +81,8 @@ def run(command, otherwise):
     step = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     if step.returncode:
         said = [line.strip() for line in step.stdout.splitlines() if line.lower().startswith("error")]
-        cause = "the disk is full" if "No space left" in step.stdout else otherwise
+        full = "No space left" in step.stdout or shutil.disk_usage(HERE).free < 50 << 20
+        cause = "the disk is full" if full else otherwise
         sys.exit(f"assay: {cause}" + (f" ({said[-1][:160]})" if said else ""))
 
 

@@ -56,7 +56,7 @@ def write_checkpoint(path: pathlib.Path, mib: int) -> None:
 def reads(folder: pathlib.Path, mib: int) -> None:
     """Count the bytes read by run after run."""
     path = folder / "big.safetensors"
-    stamp = folder / "tmp/.cache/stamp-big.json"
+    stamp = folder / "tmp/.cache/stamp-big.txt"
     steps: list[tuple[str, Callable[[], object], int]] = [
         ("first build", lambda: None, 1),
         ("nothing changed", lambda: None, 0),

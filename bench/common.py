@@ -74,7 +74,7 @@ def run(command: list[str], folder: pathlib.Path) -> Cost:
 def interleaved(cases: dict[str, Case], rounds: int) -> dict[str, list[Cost]]:
     """Run every case once a round, so that whatever else the machine does falls on all of them."""
     found: dict[str, list[Cost]] = {name: [] for name in cases}
-    for name, case in cases.items():  # warm: byte code, page cache
+    for case in cases.values():  # warm: byte code, page cache
         case.before()
         run(case.command, case.folder)
     for i in range(rounds):
@@ -149,7 +149,7 @@ def repository(folder: pathlib.Path) -> pathlib.Path:
     return folder
 
 
-CHAIN = '''
+CHAIN = """
 DOIT_CONFIG = {{"default_tasks": ["s{stages}"], "verbosity": 0{backend}}}
 NAMES = [f"e{{i:04d}}" for i in range({experiments})]
 def source(e, k): return f"in/{{e}}.txt" if k == 1 else f"out/{{e}}/{{k - 1}}.txt"
@@ -160,7 +160,7 @@ def stage(k):
                    "file_dep": [source(e, k)], "targets": [f"out/{{e}}/{{k}}.txt"]}}
     return create
 for k in range(1, {stages} + 1): globals()[f"task_s{{k}}"] = stage(k)
-'''
+"""
 
 
 def plain_doit(folder: pathlib.Path, experiments: int, stages: int, backend: str) -> pathlib.Path:

@@ -76,13 +76,13 @@ def copy(many: pathlib.Path, experiments: int) -> None:
 
 
 def unstamped(many: pathlib.Path) -> None:
-    """Decide every experiment the long way once, as after a move: this writes the stamps."""
+    """Decide every experiment the long way, as after a move, and then once more; this writes the stamps."""
     shutil.rmtree(many / "tmp/.cache", ignore_errors=True)
-    heading("The warm pass: every experiment decided the long way, nothing remembered")
+    heading("The warm pass: every experiment decided the long way")
     rows: list[list[object]] = []
-    for name in ("nothing remembered", "no stamps, digests of own code remembered"):
-        for stamp in (many / "tmp/.cache").glob("stamp-*"):
-            stamp.unlink()
+    for name in ("after a move: nothing remembered", "after assay changed: digests remembered, stamps of no use"):
+        if (many / "tmp/.cache/tool.txt").exists():
+            (many / "tmp/.cache/tool.txt").unlink()
         done = run([DOIT, "report"], many)
         if "nothing to do" not in done.said:
             sys.exit(f"the copies are not fresh:\n{done.said[-2000:]}")
@@ -127,11 +127,13 @@ def everything(many: pathlib.Path, plain: dict[str, pathlib.Path], asked: argpar
         ratios = [ratio(costs, found[plain]) for plain in PLAIN]
         peak = max(c.peak for c in costs)
         bars = [] if name in PLAIN else [against(max(ratios), 2), against(round(peak), PEAK)]
-        rows.append([name, ms(median(costs).cpu), *(f"{r:.2f}" for r in ratios), f"{peak:.0f} MiB", *(bars or ["", ""])])
+        rows.append(
+            [name, ms(median(costs).cpu), *(f"{r:.2f}" for r in ratios), f"{peak:.0f} MiB", *(bars or ["", ""])]
+        )
     table(["command", "CPU", "/ sqlite3", "/ default", "peak memory", "bar, CPU", "bar, MiB"], rows)
-    print(f"\nThe same with at most {FILES} open files: " + ", ".join(
-        f"{name} {'passes' if few_files(cases[name]).code == 0 else 'FAILS'}" for name in ("doit report", "assay report")
-    ))  # fmt: skip
+    ends = {name: few_files(cases[name]).code for name in ("doit report", "assay report")}
+    told = ", ".join(f"{name} {'passes' if code == 0 else 'FAILS'}" for name, code in ends.items())
+    print(f"\nThe same with at most {FILES} open files: {told}.")
 
 
 def few_files(case: Case) -> Cost:

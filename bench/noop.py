@@ -2,6 +2,7 @@
 
 import argparse
 import pathlib
+import sys
 
 from common import (
     ASSAY,
@@ -38,16 +39,19 @@ def cases(folder: pathlib.Path) -> dict[str, Case]:
     """Prepare everything that is compared."""
     home = repository(folder / "repository")
     run([DOIT, "report", "exp=yolo"], home)
-    stamp = home / "tmp/.cache/stamp-yolo.json"
+    stamp = home / "tmp/.cache/stamp-yolo.txt"
     unstamped = {"before": lambda: stamp.unlink(missing_ok=True)}
     found = {n: Case([DOIT], plain_doit(folder / (b or "default"), 1, 12, b)) for n, b in PLAIN.items()}
     found["doit report exp=yolo"] = Case([DOIT, "report", "exp=yolo"], home)
     found["assay report yolo"] = Case([ASSAY, "report", "yolo"], home)
     found["doit report exp=yolo, no stamp"] = Case([DOIT, "report", "exp=yolo"], home, **unstamped)
     found["assay report yolo, no stamp"] = Case([ASSAY, "report", "yolo"], home, **unstamped)
+    found["Python that reads and checks the YAML, alone"] = Case([sys.executable, "-c", READS], home)
+    found["Python that does nothing"] = Case([sys.executable, "-c", "import pathlib"], home)
     return found
 
 
+READS = "import pathlib; from assay.config.spec import read_experiment; read_experiment(pathlib.Path.cwd(), 'yolo')"
 BARS = {"doit report exp=yolo": 1.5, "assay report yolo": 0.25}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from assay import VERSION, code, files, layout, plan, stamp, workspace
 from assay.code import OwnCode
-from assay.config.spec import files_of
+from assay.config.spec import files_of, read_experiment
 from assay.digests import Digests
 from assay.domain import Experiment
 from assay.errors import Fault, StageFailed
@@ -25,6 +25,7 @@ from assay.stages.job import Job
 from assay.workspace import Workspace
 
 PARTIAL = ".partial"
+BEGAN = time.time_ns() - files.RACY_NS  # loaded before any experiment is read
 
 
 class Build:
@@ -181,6 +182,8 @@ class Build:
             _emptied(staging)
             run_stage(job)
             self._same_as(before, stage)
+            read = {p: d for p in sorted(job.discovered) if (d := self.digests.of(str(self.place(p))))}
+            self._unmoved(stage, read, time.time_ns() - int((time.monotonic() - started) * 1e9))
             outputs = self._commit(job, last)
         except OSError as error:
             shutil.rmtree(staging, ignore_errors=True)
@@ -194,8 +197,6 @@ class Build:
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
-        read = {p: d for p in sorted(job.discovered) if (d := self.digests.of(str(self.place(p))))}
-        self._unmoved(stage, read, time.time_ns() - int((time.monotonic() - started) * 1e9))
         seconds = round(time.monotonic() - started, 3)
         now = time.strftime("%Y-%m-%d %H:%M:%S")
         entry = Entry(stage.name, request, read, seen, outputs, seconds, now, VERSION, socket.gethostname())
@@ -273,9 +274,27 @@ class Build:
         for entry in self.journal.entries.values():
             watched |= {str(self.workspace.at(p)) for p in entry.outputs} | {str(self.place(p)) for p in entry.read}
         known = files_of(self.root, self.experiment)
+        stamp.drop(self.root, self.experiment.name)
+        before = _states(self.root, [*watched, *known])
+        if any(key and max(key[1], key[2]) > BEGAN for key in _states(self.root, known)):
+            return  # written while this run was at work: what was read may be the old text
+        if self.ran and not self._still_fresh():
+            return
         stamp.write(
             self.root, self.experiment, self.workspace, watched, self.requests.folders, self.digests, line, known
         )
+        if _states(self.root, [*watched, *known]) != before:
+            stamp.drop(self.root, self.experiment.name)
+
+    def _still_fresh(self) -> bool:
+        """Decide everything once more from what lies on the disk now: inputs may have changed under the run."""
+        try:
+            experiment = read_experiment(self.root, self.experiment.name)
+            own_code = OwnCode(self.digests, self.root / stamp.CODE)
+            again = Build(self.root, experiment, self.digests, own_code, self.workspace)
+            return all(v.status in (FRESH, OFF) for v in again.survey().values())
+        except Fault:
+            return False
 
 
 def _reasons(found: list[tuple[str, Any, Any]]) -> list[str]:
@@ -300,6 +319,10 @@ def _reason(where: str, old: Any, new: Any) -> str:
 
 def _only_hardware(old: dict[str, Any], new: dict[str, Any]) -> bool:
     return all(w.startswith(("facts.hardware", "facts.accelerator")) for w, _, _ in differences(old, new))
+
+
+def _states(root: Path, paths: "list[str]") -> "list[files.StatKey | None]":
+    return [files.stat_key(str(root / p)) for p in paths]
 
 
 def _looks_like_text(path: Path) -> bool:

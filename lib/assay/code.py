@@ -45,13 +45,14 @@ def parse_text(text: "str | bytes", shown: str) -> ast.Module:
 def functions(module: ast.Module) -> dict[str, str]:
     """Digest each adapter function together with every top-level definition it leans on."""
     defined = _definitions(module)
-    effects = "".join(
-        tree_digest(s) for s in module.body if isinstance(s, ast.Expr) and not isinstance(s.value, ast.Constant)
-    )
+    acting = [s for s in module.body if _acts(s)]
+    effects = "".join(tree_digest(s) for s in acting)
+    used = [n.id for s in acting for n in ast.walk(s) if isinstance(n, ast.Name) and n.id in defined]
     found = {}
     for name in ADAPTER_FUNCTIONS:
-        if isinstance(defined.get(name), (ast.FunctionDef, ast.AsyncFunctionDef)):
-            parts = "".join(f"{p}={tree_digest(defined[p])};" for p in sorted(_reachable(name, defined)))
+        if isinstance(defined.get(name, [None])[-1], (ast.FunctionDef, ast.AsyncFunctionDef)):
+            names = sorted(_reachable([name, *used], defined))
+            parts = "".join(f"{n}={''.join(map(tree_digest, defined[n]))};" for n in names)
             found[name] = hashlib.sha256((effects + parts).encode()).hexdigest()[:16]
     return found
 
@@ -69,12 +70,12 @@ def imports(module: ast.Module) -> list[str]:
 
 def lines(module: ast.Module) -> dict[str, int]:
     """Give the line of every top-level definition."""
-    return {name: statement.lineno for name, statement in _definitions(module).items()}
+    return {name: statements[-1].lineno for name, statements in _definitions(module).items()}
 
 
 def keywords(module: ast.Module, name: str) -> dict[str, object]:
     """Name a function's keyword-only parameters with their literal defaults (... when not literal)."""
-    node = _definitions(module).get(name)
+    node = _definitions(module).get(name, [None])[-1]
     if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return {}
     return {a.arg: _literal(d) for a, d in zip(node.args.kwonlyargs, node.args.kw_defaults)}
@@ -87,12 +88,12 @@ def _literal(node: ast.expr | None) -> object:
         return ...
 
 
-def _definitions(module: ast.Module) -> dict[str, ast.stmt]:
-    """Map each top-level name to the statement that makes it (the last one wins, as at run time)."""
-    defined: dict[str, ast.stmt] = {}
+def _definitions(module: ast.Module) -> dict[str, list[ast.stmt]]:
+    """Map each top-level name to the statements that make it, the one that counts at run time last."""
+    defined: dict[str, list[ast.stmt]] = {}
     for statement in module.body:
         for name in _names_made(statement):
-            defined[name] = statement
+            defined.setdefault(name, []).append(statement)
     return defined
 
 
@@ -101,17 +102,32 @@ def _names_made(statement: ast.stmt) -> list[str]:
         return [statement.name]
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
         return [(alias.asname or alias.name).split(".")[0] for alias in statement.names]
-    return [n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+        return [n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    return []
 
 
-def _reachable(name: str, defined: dict[str, ast.stmt]) -> set[str]:
-    seen, todo = set(), [name]
+def _acts(statement: ast.stmt) -> bool:
+    """Tell whether a top-level statement does more than name something: then every function leans on it."""
+    if isinstance(statement, ast.Expr):
+        return not isinstance(statement.value, ast.Constant)
+    if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        return any(isinstance(n, (ast.Attribute, ast.Subscript)) for t in targets for n in ast.walk(t))
+    if isinstance(statement, ast.If):
+        return ast.unparse(statement.test) not in ("TYPE_CHECKING", "typing.TYPE_CHECKING", "__name__ == '__main__'")
+    return not _names_made(statement)
+
+
+def _reachable(names: list[str], defined: dict[str, list[ast.stmt]]) -> set[str]:
+    seen, todo = set(), list(names)
     while todo:
         current = todo.pop()
         if current in seen:
             continue
         seen.add(current)
-        todo += [n.id for n in ast.walk(defined[current]) if isinstance(n, ast.Name) and n.id in defined]
+        parts = [n for s in defined[current] for n in ast.walk(s)]
+        todo += [n.id for n in parts if isinstance(n, ast.Name) and n.id in defined]
     return seen
 
 

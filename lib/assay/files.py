@@ -88,6 +88,8 @@ def cannot_write(path: Path, error: OSError) -> StageFailed:
         errno.EROFS: ("the file system is read-only", "set workspace: to a writable folder"),
         errno.EACCES: ("no permission to write here", "set workspace: to a writable folder"),
         errno.EPERM: ("no permission to write here", "set workspace: to a writable folder"),
+        errno.ENOTDIR: ("a file stands where a folder belongs", "move it away and run again"),
+        errno.EEXIST: ("a file stands where a folder belongs", "move it away and run again"),
     }
     what, mend = reasons.get(error.errno or 0, (f"cannot write: {error.strerror or error}", "mend that and run again"))
     return StageFailed(what, where=str(path), mend=mend)

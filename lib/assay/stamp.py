@@ -1,64 +1,60 @@
 """What a finished run remembers of the files it rests on, so that the next one can see at a glance that nothing moved.
 
-Imports nothing but os, sys and json: this is the fast path.
+Imports nothing but os and sys: this is the fast path, and json alone (it loads re) would cost a third of it. So a
+stamp is lines of text: MAGIC, tool, facts, pointer, two counts, the rows, the absent files, the closing line, END.
+A row is "size mtime_ns ctime_ns inode sha256-or-dash path". What does not read so is no stamp.
 """
 
-import json
 import os
 import sys
 
 CACHE = "tmp/.cache"
-TOOL = f"{CACHE}/tool.json"
+TOOL = f"{CACHE}/tool.txt"
 SHARED = f"{CACHE}/digests.jsonl"
 CODE = f"{CACHE}/code.json"
 FACTS_FROM = ("VIRTUAL_ENV", "CONDA_PREFIX", "CUDA_VISIBLE_DEVICES", "HOME")
 RACY_NS = 20_000_000
+MAGIC, END = "assay stamp 1", "end\n"
 HERE = os.path.dirname(os.path.abspath(__file__))
-JUNK = (KeyError, TypeError, ValueError, IndexError, AttributeError)  # what a cache of another shape comes to
 
 
 def stamp_file(root, experiment):
     """Name an experiment's stamp."""
-    return f"{root}/{CACHE}/stamp-{experiment}.json"
+    return f"{root}/{CACHE}/stamp-{experiment}.txt"
 
 
 def check(root, experiment, tool=None):
     """Give the closing line of the last run when nothing has moved since; None when something may have."""
-    try:
-        return _check(str(root), experiment, tool or tool_id(root))
-    except JUNK:
-        return None
-
-
-def _check(root, experiment, tool):
+    root = str(root)
+    tool = tool or tool_id(root)
     seen = _load(stamp_file(root, experiment))
-    if not seen or not tool or seen["tool"] != tool or seen["facts"] != facts(root):
+    if not seen or not tool or seen["tool"] != tool or seen["facts"] != repr(facts(root)):
         return None
-    if seen["pointer"] != _read(f"{root}/tmp/.current/{experiment}") or not _unmoved(root, seen["rows"]):
+    if seen["pointer"] != repr(_read(f"{root}/tmp/.current/{experiment}")) or not _unmoved(root, seen["rows"]):
         return None
     if any(os.path.lexists(os.path.join(root, path)) for path in seen["absent"]):
         return None
-    return seen["line"] if isinstance(seen["line"], str) else None
+    return seen["line"]
 
 
 def tool_id(root):
     """Identify the code that runs, when it is still the code that wrote the stamps."""
     seen = _load(f"{root}/{TOOL}")
-    try:
-        return seen["id"] if seen and seen["id"][0] == HERE and _unmoved(root, seen["rows"]) else None
-    except JUNK:
-        return None
+    return seen["tool"] if seen and seen["tool"].startswith(HERE + " ") and _unmoved(root, seen["rows"]) else None
 
 
 def remembered(root, experiment):
     """Give the digests that the last run knew: {absolute path: (stat key, sha256)}."""
-    seen = _load(stamp_file(root, experiment)) or {"rows": []}
-    tool = _load(f"{root}/{TOOL}") or {"rows": []}
-    try:
-        rows = [r for r in tool["rows"] + seen["rows"] if len(r) == 6 and r[5] and isinstance(r[5], str)]
-        return {os.path.join(root, r[0]): ((r[1], r[2], r[3], r[4]), r[5]) for r in rows}
-    except JUNK:
-        return {}
+    known = {}
+    for seen in (_load(f"{root}/{TOOL}"), _load(stamp_file(root, experiment))):
+        for row in seen["rows"] if seen else ():
+            try:
+                size, mtime, ctime, inode, digest, path = row.split(" ", 5)
+                if digest != "-":
+                    known[os.path.join(root, path)] = ((int(size), int(mtime), int(ctime), int(inode)), digest)
+            except ValueError:
+                continue
+    return known
 
 
 def facts(root):
@@ -85,16 +81,13 @@ def write(root, experiment, workspace, files, folders, digests, line, known):
     paths = {p if os.path.isabs(p) else os.path.join(root, p) for p in (*files, *known)}
     paths.add(os.path.join(str(workspace.path), "journal.jsonl"))
     tool = _tool(root, digests)
-    own = {os.path.join(root, row[0]) for row in tool["rows"]}
+    own = {os.path.join(root, row.split(" ", 5)[5]) for row in tool["rows"]}
     rows = [_row(root, path, digests) for path in sorted(paths - own)]
     rows += [_folder_row(root, path) for path in sorted(folders)]
     if None in rows:
         return
-    seen = {
-        "tool": tool["id"], "facts": facts(root), "rows": rows, "absent": absent, "line": line,
-        "pointer": _read(f"{root}/tmp/.current/{experiment.name}"),
-    }  # fmt: skip
-    _save(stamp_file(root, experiment.name), seen)
+    pointer = _read(f"{root}/tmp/.current/{experiment.name}")
+    _save(stamp_file(root, experiment.name), tool["tool"], repr(facts(root)), repr(pointer), rows, absent, line)
 
 
 def drop(root, experiment):
@@ -109,7 +102,7 @@ def _tool(root, digests):
     """Identify the code that runs, once a process: what was loaded stays loaded."""
     if root not in _tools:
         _tools[root] = _tool_rows(root, digests)
-        _save(f"{root}/{TOOL}", _tools[root])
+        _save(f"{root}/{TOOL}", _tools[root]["tool"], "", "", _tools[root]["rows"], [], "")
     return _tools[root]
 
 
@@ -122,13 +115,14 @@ def _tool_rows(root, digests):
         folders[:] = [f for f in folders if f != "__pycache__"]
         paths += [os.path.join(folder, n) for n in names if not n.endswith(".pyc")]
     rows = [_row(root, path, digests) for path in sorted(paths)]
-    return {"id": [HERE, _sum(rows)], "rows": [r for r in rows if r]}
+    return {"tool": f"{HERE} {_sum(rows)}", "rows": [r for r in rows if r]}
 
 
 def _sum(rows):
     import hashlib
 
-    return hashlib.sha256(json.dumps([(r or [""])[0::5] for r in rows]).encode()).hexdigest()[:16]
+    text = "\n".join(row.split(" ", 4)[4] if row else "" for row in rows)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _row(root, path, digests):
@@ -141,7 +135,7 @@ def _row(root, path, digests):
         except OSError:
             return None
         if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > RACY_NS and digests.of(path) == digest:
-            return [_short(root, path), found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, digest or ""]
+            return _row_of(found, digest or "-", _short(root, path))
         time.sleep(0.021)
     return None
 
@@ -151,7 +145,11 @@ def _folder_row(root, path):
         found = os.stat(path)
     except OSError:
         return None
-    return [_short(root, path), found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    return _row_of(found, "-", _short(root, path))
+
+
+def _row_of(found, digest, path):
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino} {digest} {path}"
 
 
 def _short(root, path):
@@ -162,42 +160,54 @@ def _unmoved(root, rows):
     stat, join = os.stat, os.path.join
     try:
         for row in rows:
-            found = stat(join(root, row[0]))
+            size, mtime, ctime, inode, _, path = row.split(" ", 5)
+            found = stat(join(root, path))
             if (
-                found.st_mtime_ns != row[2]
-                or found.st_ctime_ns != row[3]
-                or found.st_size != row[1]
-                or found.st_ino != row[4]
+                found.st_mtime_ns != int(mtime)
+                or found.st_ctime_ns != int(ctime)
+                or found.st_size != int(size)
+                or found.st_ino != int(inode)
             ):
                 return False
-    except OSError:
+    except (OSError, ValueError):
         return False
     return True
 
 
 def _load(path):
-    try:
-        with open(path, "rb") as file:
-            seen = json.loads(file.read())
-    except (OSError, ValueError, RecursionError):
+    text = _read(path)
+    if not text or not text.startswith(MAGIC + "\n") or not text.endswith("\n" + END):
         return None
-    return seen if isinstance(seen, dict) and "rows" in seen else None
+    lines = text.split("\n")
+    try:
+        rows, absent = map(int, lines[4].split(" "))
+    except (ValueError, IndexError):
+        return None
+    if len(lines) < 8 + rows + absent:
+        return None
+    return {
+        "tool": lines[1], "facts": lines[2], "pointer": lines[3], "rows": lines[5 : 5 + rows],
+        "absent": lines[5 + rows : 5 + rows + absent], "line": "\n".join(lines[5 + rows + absent : -2]),
+    }  # fmt: skip
 
 
 def _read(path):
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             return file.read()
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         return None
 
 
-def _save(path, value):
+def _save(path, tool, facts, pointer, rows, absent, line):
+    if any("\n" in text or "\0" in text for text in (tool, facts, pointer, *rows, *absent)):
+        return  # a name that no line can hold: looked at every time
     aside = f"{path}.{os.getpid()}.tmp"
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(aside, "w", encoding="utf-8") as file:
-            json.dump(value, file, ensure_ascii=True)
+        with open(aside, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            head = (MAGIC, tool, facts, pointer, f"{len(rows)} {len(absent)}")
+            file.write("\n".join((*head, *rows, *absent, line, END)))
         os.replace(aside, path)
     except OSError:
         return  # a cache that cannot be written costs time, never truth

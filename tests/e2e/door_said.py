@@ -15,6 +15,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 PROGRESS = re.compile(r"^ [✓✗!●] ")
 NORMAL = (
     (re.compile(r"([a-z]+)-\d{8}-\d{6}(-\d+)?"), r"\1-TIME"),
+    (re.compile(r"(\.partial/[a-z]+)-\d+"), r"\1-PID"),
     (re.compile(r"Python \d+\.\d+\.\d+"), "Python 3.N"),
     (re.compile(r"/python3\.\d+/"), "/python3.N/"),
     (re.compile(r"python3? -m pip"), "python -m pip"),

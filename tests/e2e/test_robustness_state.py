@@ -124,8 +124,8 @@ def test_a_journal_that_is_a_folder_is_one_clear_line(built_repo: Path) -> None:
 @pytest.mark.parametrize("junk", JUNK)
 def test_caches_of_junk_cost_time_and_nothing_else(built_repo: Path, junk: str) -> None:
     folder = built_repo / "tmp/.cache"
-    names = ["tool.json", "stamp-tiny.json", "digests.jsonl", "code.json"]
-    assert {"tool.json", "stamp-tiny.json"} <= {p.name for p in folder.iterdir()}
+    names = ["tool.txt", "stamp-tiny.txt", "digests.jsonl", "code.json"]
+    assert {"tool.txt", "stamp-tiny.txt"} <= {p.name for p in folder.iterdir()}
     for spoilt in ([n] for n in names):
         for name in spoilt:
             (folder / name).write_bytes(JUNK[junk])

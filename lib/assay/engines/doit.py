@@ -77,12 +77,11 @@ class Run:
             return
         from assay import summary
 
-        for name, build in list(self.builds.items()):
+        for name in list(self.builds):
             line = summary.at_rest(self, name)
             if line:
                 self.settled[name] = line
-                del self.builds[name]
-                self.session.digests.forget(str(build.workspace.path))
+                self.session.digests.forget(str(self.builds.pop(name).workspace.path))
 
     def _must_look(self) -> bool:
         """Tell whether the line asks for more than to be sure that all is fresh."""
