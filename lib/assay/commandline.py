@@ -15,8 +15,8 @@ BUILDING = (
     *(w for w in WITH_VALUE if w not in ("-f", "--file", "-d", "--dir")),
 )
 PLACES = ("-f", "--file", "-d", "--dir", "-k", "--seek-file")
-VARIABLES = ("exp", "checkpoint", "source", "name", "claim", "json", "strict", "rev")
-OURS = ("--json", "--strict", "--debug", "--update", "--locked")
+VARIABLES = ("exp", "checkpoint", "source", "name", "json", "strict", "rev")
+OURS = ("--json", "--strict", "--debug", "--update")
 
 
 class Line(NamedTuple):

@@ -72,7 +72,7 @@ def answer(root: Path, line: Line) -> int:
         from assay.commands import completion
 
         return completion.run_for(rest)
-    reads_only = verb in ("list", "plan", "why", "verify")
+    reads_only = verb not in ("fresh", "clean")
     rest = _experiments_as_words(root, rest, verb)
     module = import_module(f"assay.commands.{verb}")
     return int(module.run(Session(root, reads_only=reads_only), rest))

@@ -78,6 +78,8 @@ class Journal:
         try:
             line = json.loads(raw)
             stage = line["stage"]
+            if not isinstance(stage, str):
+                return False
             if "event" in line:
                 self._take_event(Line(line["event"], stage, line["time"], line.get("text", "")))
             else:

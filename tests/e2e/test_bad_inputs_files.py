@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from door_said import doit_unprivileged, faults, refused, same_as_golden
 from tiny import EXPERIMENT, add_experiment, built, doit, edit, journal, tool, workspace
-
 
 # ---------------------------------------------------------------- experiment files
 FIVE = """\

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
 from assay import plan
 from assay.build import Build
 from assay.freshness import SETTLED
 from assay.session import Session
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 from tiny import workspace
 
 UP_TO = plan.needed(["decode"])  # what lies behind depends on measured times

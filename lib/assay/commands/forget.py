@@ -9,6 +9,9 @@ def run(session: Session, line: Line) -> int:
     """Forget the stages named, or all of them."""
     words = [w.partition(":")[0] for w in line.words]
     for name, build in session.builds(experiments_of(line, known_experiments(session.root))).items():
+        if not build.workspace.path.is_dir():
+            print(f"{name}: nothing to forget")
+            continue
         build.lock(lambda holder, name=name: print(f"waiting for {name}, held by {holder}"))
         gone = build.forget(words or list(plan.NAMES))
         stamp.drop(session.root, name)

@@ -99,7 +99,7 @@ KEYS = (
         choices=("ask", "fail", "add", "new"),
         default="ask",
         example="ask",
-        doc="When a package is missing: ask first, fail, add it to the environment, or make a new environment.",
+        doc="When a package is missing. Not acted on yet: a missing package always stops with exit code 3.",
     ),
     Key(
         path="env.index",
@@ -107,7 +107,7 @@ KEYS = (
         shape="map",
         default={},
         example="{torch: https://packages.example.org/cpu}",
-        doc="Package -> https URL of the index that it comes from.",
+        doc="Package -> https URL of the index that it comes from. Not acted on yet: nothing is installed.",
     ),
     Key(
         path="device",
