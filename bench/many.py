@@ -48,7 +48,7 @@ def main() -> None:
 
 # ------------------------------------------------------------ making them
 def prepared(folder: pathlib.Path, experiments: int) -> tuple[pathlib.Path, pathlib.Path]:
-    """Build one experiment, and give a repository with it alone and one with many copies, all stamped."""
+    """Build one experiment, and give a repository with it alone and one with many copies of it, all fresh."""
     few, many = folder / "few", folder / "many"
     if not few.exists():
         repository(few)
@@ -61,7 +61,8 @@ def prepared(folder: pathlib.Path, experiments: int) -> tuple[pathlib.Path, path
         shutil.copytree(few, many, symlinks=True)
         shutil.rmtree(many / "tmp/.cache")
         copy(many, experiments)
-    unstamped(many)
+        warm(many)
+    unstamped(many, experiments)
     return few, many
 
 
@@ -75,19 +76,26 @@ def copy(many: pathlib.Path, experiments: int) -> None:
         (many / f"tmp/.current/{name}").write_text(f"tmp/{name}-copy\n")
 
 
-def unstamped(many: pathlib.Path) -> None:
-    """Decide every experiment the long way, as after a move, and then once more; this writes the stamps."""
-    shutil.rmtree(many / "tmp/.cache", ignore_errors=True)
-    heading("The warm pass: every experiment decided the long way")
+def warm(many: pathlib.Path) -> None:
+    """Run over the copies once: their reports are written anew, for a report names its experiment."""
+    heading("The first pass over the copies: every report is written anew")
+    done = run([DOIT, "report"], many)
+    table(["command", "CPU", "peak memory"], [["doit report", ms(done.cpu), f"{done.peak:.0f} MiB"]])
+
+
+def unstamped(many: pathlib.Path, experiments: int) -> None:
+    """Have every experiment decided the long way, as after a move and as after a change of assay."""
+    heading(f"No-op of all {experiments} experiments, decided the long way: no stamp is of use")
     rows: list[list[object]] = []
-    for name in ("after a move: nothing remembered", "after assay changed: digests remembered, stamps of no use"):
-        if (many / "tmp/.cache/tool.txt").exists():
-            (many / "tmp/.cache/tool.txt").unlink()
+    for name, lost in {"nothing remembered": "*", "digests remembered": "tool.txt"}.items():
+        for path in (many / "tmp/.cache").glob(lost):
+            path.unlink()
         done = run([DOIT, "report"], many)
-        if "nothing to do" not in done.said:
+        if f"{experiments} of {experiments} experiments: nothing to do" not in done.said:
             sys.exit(f"the copies are not fresh:\n{done.said[-2000:]}")
-        rows.append([f"doit report, {name}", ms(done.cpu), f"{done.peak:.0f} MiB"])
-    table(["command", "CPU", "peak memory"], rows)
+        each = done.cpu / experiments
+        rows.append([f"doit report, {name}", ms(done.cpu), ms(each), f"{done.peak:.0f} MiB"])
+    table(["command", "CPU", "each", "peak memory"], rows)
 
 
 def plain_projects(folder: pathlib.Path, experiments: int) -> dict[str, pathlib.Path]:

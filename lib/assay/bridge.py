@@ -50,6 +50,7 @@ class Outcome:
     where: str
     log: Path
     read: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()  # full paths; never written down as such
     versions: dict[str, str] = field(default_factory=dict)
     peak_mib: int | None = None
     name: str = ""  # the package, when one is missing
@@ -230,6 +231,7 @@ def _checked(content: Any, log: Path, peak: int | None) -> Outcome:
         name=str(error.get("name", "")),
         log=log,
         read=tuple(str(p) for p in content.get("read", ())),
+        outside=tuple(str(p) for p in content.get("outside", ())),
         versions={str(k): str(v) for k, v in content.get("versions", {}).items()},
         warnings=tuple(str(w) for w in content.get("warnings", ())),
         peak_mib=peak,

@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay import VERSION, code, files, layout, plan, stamp, workspace
 from assay.code import OwnCode
@@ -20,9 +20,10 @@ from assay.journal import Entry, Journal, Line
 from assay.plan import Stage
 from assay.projection import differences, shown
 from assay.requests import Requests, adapter_digest
-from assay.stages import run_stage
-from assay.stages.job import Job
 from assay.workspace import Workspace
+
+if TYPE_CHECKING:
+    from assay.stages.job import Job
 
 PARTIAL = ".partial"
 BEGAN = time.time_ns() - files.RACY_NS  # loaded before any experiment is read
@@ -39,7 +40,6 @@ class Build:
         self.ran: list[str] = []
         self.moving = False  # whether refs may move a branch to its newest commit
         self._own_code = own_code
-        self._asked: dict[str, tuple[dict[str, Any], dict[str, str]]] = {}  # requests as last decided on
         self._held = ExitStack()
         self._locked = False
 
@@ -63,11 +63,11 @@ class Build:
                 return Verdict(FAILED, (f"failed: {failure.text}",))
             forgotten = stage.name in self.journal.before
             return Verdict(STALE, ("forgotten",)) if forgotten else Verdict(NEVER, ("never built",))
-        request, _ = self._asked[stage.name] = self.requests.of(stage, last)
+        request, _ = self.requests.of(stage, last)
         reasons = _reasons(differences(last.request, request))
         if reasons and not asked and _only_hardware(last.request, request):
             where = last.request.get("facts", {}).get("hardware", {}).get("host", "another machine")
-            if not self._outputs(stage, last):
+            if not self._outputs(stage, last) and not self._read(last):
                 return Verdict(ELSEWHERE, (f"measured on {where}; measured here only by doit measure",))
         reasons += self._read(last)
         edits = self._edits(last) if stage.name == plan.REPORT else []
@@ -149,6 +149,10 @@ class Build:
         workspace.make(self.workspace)
         self._held.enter_context(files.lock(self.workspace.at(".lock"), waiting=waiting))
         self._locked = True
+        if workspace.current(self.root, self.experiment.name, self.experiment.workspace) != self.workspace:
+            self._held.close()
+            self._locked = False
+            raise StageFailed("was given up while we waited for it", where=self.workspace.folder, mend="run again")
         self.journal.reread()
         self.journal.compact()
         shutil.rmtree(self.workspace.at(PARTIAL), ignore_errors=True)
@@ -169,11 +173,14 @@ class Build:
     # ------------------------------------------------------------ running
     def run(self, stage: Stage) -> None:
         """Run a stage and record it; a fault is recorded too, and nothing half-built stays."""
+        from assay.stages import run_stage
+        from assay.stages.job import Job
+
         started = time.monotonic()
         last = self.journal.last(stage.name)
         self._note_generated()
-        asked = self._asked.pop(stage.name, None)
-        request, seen = asked or self.requests.of(stage, self.journal.entries.get(stage.name))
+        # Asked anew: between the decision and now lie the waits for locks, and a file may be another by now.
+        request, seen = self.requests.of(stage, self.journal.entries.get(stage.name))
         before = {p: files.stat_key(p) for p in self.requests.watched[stage.name]}
         staging = self.workspace.at(PARTIAL) / f"{stage.name}-{os.getpid()}"
         job = Job(self.requests, self.workspace, stage, request, staging, last, plan.number(stage))
@@ -218,7 +225,7 @@ class Build:
             if key and key[2] > started_ns and not path.startswith("scripts/"):
                 raise StageFailed(f"changed while {stage.name} was running", where=path, mend="run again")
 
-    def _commit(self, job: Job, last: Entry | None) -> dict[str, str]:
+    def _commit(self, job: "Job", last: Entry | None) -> dict[str, str]:
         written = job.written()
         missing = [p for p in job.stage.writes if p not in written and p not in job.kept]
         if missing:
@@ -247,9 +254,9 @@ class Build:
         relative = f"reports/{report.name}"
         now = self.digests.of(str(report))
         if last and now and now != last.outputs.get(relative) and _looks_like_text(report):
-            os.replace(report, report.with_suffix(".edited.md"))
+            os.replace(report, _free(report.with_suffix(".edited.md")))
 
-    def _adapter_output(self, job: Job) -> str:
+    def _adapter_output(self, job: "Job") -> str:
         if layout.ADAPTER in job.kept and self.requests.generated_adapter:
             return self.requests.generated_adapter
         return adapter_digest(code.functions(code.parse(self.workspace.at(layout.ADAPTER), layout.ADAPTER)))
@@ -331,6 +338,12 @@ def _looks_like_text(path: Path) -> bool:
         return bool(text.strip()) and b"\0" not in text and bool(text.decode("utf-8"))
     except (OSError, UnicodeDecodeError):
         return False
+
+
+def _free(path: Path) -> Path:
+    """Give a name that nothing has yet: an earlier edit is somebody's work too."""
+    names = (path, *(path.with_name(f"{path.stem}-{i}{path.suffix}") for i in range(2, 1000)))
+    return next(p for p in names if not p.exists())
 
 
 def _relative(path: str, root: Path) -> str:

@@ -12,7 +12,9 @@ from assay.errors import StageFailed, WrongInput
 PACKAGE = Path(__file__).parent
 WORKER = PACKAGE / "worker" / "assay_worker"
 OURS = ("assay", "assay_worker")
-ADAPTER_FUNCTIONS = ("build", "preprocess", "infer", "postprocess", "draw")
+TEMPLATES_OF = "assay.report.render"  # what imports it prints by templates: no import leads to those
+GIVEN_BY_PLACE = {"build": 0, "preprocess": 1, "infer": 2, "postprocess": 2, "draw": 2}  # as the worker calls them
+ADAPTER_FUNCTIONS = tuple(GIVEN_BY_PLACE)
 
 
 def tree_digest(node: ast.AST) -> str:
@@ -22,10 +24,17 @@ def tree_digest(node: ast.AST) -> str:
 
 def parse(path: Path, shown: str) -> ast.Module:
     """Parse a Python file; a syntax error names its line."""
+    return parse_text(text_of(path, shown), shown)
+
+
+def text_of(path: Path, shown: str) -> str:
+    """Read a Python file that is UTF-8, as every copy of it will be; an editor's mark at its start is left out."""
     try:
-        return parse_text(path.read_bytes(), shown)
+        return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise WrongInput(f"cannot be read: {error.strerror}", where=shown, mend="put the file back") from error
+    except UnicodeDecodeError as error:
+        raise WrongInput(f"is not UTF-8 at byte {error.start}", where=shown, mend="save it as UTF-8") from error
 
 
 def parse_text(text: "str | bytes", shown: str) -> ast.Module:
@@ -45,7 +54,8 @@ def parse_text(text: "str | bytes", shown: str) -> ast.Module:
 def functions(module: ast.Module) -> dict[str, str]:
     """Digest each adapter function together with every top-level definition it leans on."""
     defined = _definitions(module)
-    acting = [s for s in module.body if _acts(s)]
+    named = {n.id for n in ast.walk(module) if isinstance(n, ast.Name)}
+    acting = [s for s in module.body if _acts(s, named)]
     effects = "".join(tree_digest(s) for s in acting)
     used = [n.id for s in acting for n in ast.walk(s) if isinstance(n, ast.Name) and n.id in defined]
     found = {}
@@ -74,11 +84,21 @@ def lines(module: ast.Module) -> dict[str, int]:
 
 
 def keywords(module: ast.Module, name: str) -> dict[str, object]:
-    """Name a function's keyword-only parameters with their literal defaults (... when not literal)."""
+    """Name what an adapter function is given by keyword, with literal defaults (... when not literal)."""
     node = _definitions(module).get(name, [None])[-1]
     if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return {}
-    return {a.arg: _literal(d) for a, d in zip(node.args.kwonlyargs, node.args.kw_defaults)}
+    by_place = [*node.args.posonlyargs, *node.args.args]
+    defaults = [None] * (len(by_place) - len(node.args.defaults)) + list(node.args.defaults)
+    pairs = [(a, d) for a, d in zip(by_place, defaults) if a in node.args.args][GIVEN_BY_PLACE[name] :]
+    pairs += zip(node.args.kwonlyargs, node.args.kw_defaults)
+    return {a.arg: _literal(d) for a, d in pairs}
+
+
+def takes_any(module: ast.Module, name: str) -> bool:
+    """Tell whether a function has **params: it is given every parameter there is."""
+    node = _definitions(module).get(name, [None])[-1]
+    return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.args.kwarg is not None
 
 
 def _literal(node: ast.expr | None) -> object:
@@ -107,15 +127,18 @@ def _names_made(statement: ast.stmt) -> list[str]:
     return []
 
 
-def _acts(statement: ast.stmt) -> bool:
+def _acts(statement: ast.stmt, named: set[str]) -> bool:
     """Tell whether a top-level statement does more than name something: then every function leans on it."""
+    if isinstance(statement, (ast.Import, ast.ImportFrom)):
+        return not named.issuperset(_names_made(statement))  # imported for what it does, or * for names unknown
     if isinstance(statement, ast.Expr):
         return not isinstance(statement.value, ast.Constant)
     if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         return any(isinstance(n, (ast.Attribute, ast.Subscript)) for t in targets for n in ast.walk(t))
     if isinstance(statement, ast.If):
-        return ast.unparse(statement.test) not in ("TYPE_CHECKING", "typing.TYPE_CHECKING", "__name__ == '__main__'")
+        idle = ("TYPE_CHECKING", "typing.TYPE_CHECKING", "__name__ == '__main__'")
+        return bool(statement.orelse) or ast.unparse(statement.test) not in idle
     return not _names_made(statement)
 
 
@@ -150,7 +173,7 @@ class OwnCode:
             if current not in closure:
                 closure[current], imports = self._module(current)
                 todo += imports
-        return closure
+        return {**closure, **self._templates()} if TEMPLATES_OF in closure else closure
 
     def worker(self, verb: str) -> dict[str, str]:
         """Digest the worker's files that do a verb."""
@@ -167,6 +190,10 @@ class OwnCode:
                 files.write(self._cache, json.dumps(self._facts), durable=False)
             except (OSError, StageFailed):
                 return
+
+    def _templates(self) -> dict[str, str]:
+        paths = sorted((PACKAGE / "report" / "templates").iterdir())
+        return {f"assay.report.templates.{p.name}": (self._digests.of(str(p)) or "")[:16] for p in paths}
 
     def _module(self, name: str) -> tuple[str, tuple[str, ...]]:
         if name not in self._modules:

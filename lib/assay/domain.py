@@ -1,15 +1,9 @@
 """What an experiment is, once its YAML has been read: frozen values, no I/O."""
 
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of an experiment."""
-
-
-class Model(Value, frozen=True, kw_only=True):
+class Model(NamedTuple):
     """What is examined."""
 
     checkpoint: str  # as written: relative to the repository, or absolute
@@ -18,7 +12,7 @@ class Model(Value, frozen=True, kw_only=True):
     claimed: dict[str, str] = {}
 
 
-class SourceSpec(Value, frozen=True, kw_only=True):
+class SourceSpec(NamedTuple):
     """Where upstream's code is."""
 
     repo: str = ""
@@ -26,24 +20,24 @@ class SourceSpec(Value, frozen=True, kw_only=True):
     path: str = ""
 
 
-class EnvSpec(Value, frozen=True, kw_only=True):
+class EnvSpec(NamedTuple):
     """Which interpreter runs the model, and what to do when something is missing."""
 
     manager: str = "auto"
     python: str = ""
     on_missing: str = "ask"
-    index: dict[str, str] = {}
+    index: dict[str, str] = {}  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
 
 
-class InputSpec(Value, frozen=True, kw_only=True):
+class InputSpec(NamedTuple):
     """Which inputs the model is run on."""
 
     find: tuple[str, ...] = ("refs", "datasets", "downloads")
-    count: int = 8
+    count: int = 8  # type: ignore[assignment]  # hides tuple.count, likewise
     labels: str = ""
 
 
-class MeasureSpec(Value, frozen=True, kw_only=True):
+class MeasureSpec(NamedTuple):
     """Which configurations are timed; the first of each list is the plain one."""
 
     batch: tuple[int, ...] = (1,)
@@ -52,7 +46,7 @@ class MeasureSpec(Value, frozen=True, kw_only=True):
     seconds: float = 5.0
 
 
-class Target(Value, frozen=True, kw_only=True):
+class Target(NamedTuple):
     """A limit that the user set for a metric."""
 
     key: str  # as written: latency_ms.p50[batch=8,scope=model]
@@ -62,7 +56,7 @@ class Target(Value, frozen=True, kw_only=True):
     limit: float
 
 
-class Confirmation(Value, frozen=True, kw_only=True):
+class Confirmation(NamedTuple):
     """What a person said about one claim."""
 
     id: str
@@ -74,7 +68,7 @@ class Confirmation(Value, frozen=True, kw_only=True):
     against: str = ""
 
 
-class Experiment(Value, frozen=True, kw_only=True):
+class Experiment(NamedTuple):
     """One experiments/<name>.yaml together with its recipe's defaults."""
 
     name: str
@@ -96,13 +90,10 @@ class Experiment(Value, frozen=True, kw_only=True):
     defaults: dict[str, Any] = {}  # parameters that the recipe set, for the record of origins
 
 
-def values(experiment: Experiment) -> Any:
-    """Turn an experiment into plain values, for projection by key path."""
-    return _listed(msgspec.to_builtins(experiment))
-
-
-def _listed(value: Any) -> Any:
-    """Turn tuples into lists, as JSON gives them back."""
-    if isinstance(value, dict):
-        return {k: _listed(v) for k, v in value.items()}
-    return [_listed(v) for v in value] if isinstance(value, (list, tuple)) else value
+def values(part: Any) -> Any:
+    """Turn an experiment into the plain values of JSON, for projection by key path."""
+    if isinstance(part, tuple):
+        return values(part._asdict()) if hasattr(part, "_asdict") else [values(v) for v in part]
+    if isinstance(part, dict):
+        return {k: values(v) for k, v in part.items()}
+    return [values(v) for v in part] if isinstance(part, list) else part

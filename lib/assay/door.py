@@ -36,6 +36,9 @@ def members(dodo_file: str) -> dict[str, Any]:
         raise SystemExit(fault.exit_code) from None
     except KeyboardInterrupt:
         raise SystemExit(errors.INTERRUPTED) from None
+    except BrokenPipeError:  # the reader has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(errors.DONE) from None
 
 
 def _members(root: Path, argv: list[str]) -> dict[str, Any]:
@@ -64,18 +67,18 @@ def answer(root: Path, line: Line) -> int:
     from assay.session import Session
 
     verb, rest = line.words[0], line._replace(words=line.words[1:])
-    if verb == "init":
-        from assay.commands import init
+    if verb in ("init", "completion"):
+        from assay.commands import completion, init
 
-        return init.run_in(root)
-    if verb == "completion":
-        from assay.commands import completion
-
-        return completion.run_for(rest)
+        code = init.run_in(root) if verb == "init" else completion.run_for(rest)
+        sys.stdout.flush()
+        return code
     reads_only = verb not in ("fresh", "clean")
     rest = _experiments_as_words(root, rest, verb)
     module = import_module(f"assay.commands.{verb}")
-    return int(module.run(Session(root, reads_only=reads_only), rest))
+    code = int(module.run(Session(root, reads_only=reads_only), rest))
+    sys.stdout.flush()
+    return code
 
 
 def _experiments_as_words(root: Path, line: Line, verb: str) -> Line:

@@ -7,15 +7,24 @@ import sys
 def main():
     """Run assay's command line."""
     argv = sys.argv[1:]
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")  # whoever started us may have closed it
     line = nothing_to_do(argv)
-    if line is not None:
-        first, _, rest = line.partition("\n")
-        sys.stdout.write(f"{first}   nothing to do\n{rest}\n" if rest else f"{first}   nothing to do\n")
-        sys.stdout.flush()
-        os._exit(0)  # nothing is open but stdout: skip the interpreter's tidying
-    from assay.cli import run
+    try:
+        if line is not None:
+            first, _, rest = line.partition("\n")
+            sys.stdout.write(f"{first}   nothing to do\n{rest}\n" if rest else f"{first}   nothing to do\n")
+            sys.stdout.flush()
+            os._exit(0)  # nothing is open but stdout: skip the interpreter's tidying
+        from assay.cli import run
 
-    sys.exit(run(argv))
+        code = run(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has gone, as `| head` does
+        os._exit(0)
+    except OSError as error:  # a full disk behind `> file`: files of ours have said so themselves
+        os.write(2, f"assay: {error.filename or 'cannot write the answer'}: {error.strerror}\n".encode())
+        os._exit(1)
+    sys.exit(code)
 
 
 def nothing_to_do(argv):

@@ -98,20 +98,31 @@ def cannot_write(path: Path, error: OSError) -> StageFailed:
 @contextmanager
 def lock(path: Path, *, shared: bool = False, waiting: "object" = None) -> Iterator[None]:
     """Hold a kernel lock; it dies with the process. waiting(holder) is called once if we must wait."""
-    handle = _open_lock(path)
-    mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    handle = _locked(path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, waiting)
     try:
-        try:
-            fcntl.flock(handle, mode | fcntl.LOCK_NB)
-        except OSError:
-            if callable(waiting):
-                waiting(_holder(handle))
-            fcntl.flock(handle, mode)
         if not shared:
             _sign(handle)
         yield
     finally:
         os.close(handle)
+
+
+def _locked(path: Path, mode: int, waiting: "object") -> int:
+    while True:
+        handle = _open_lock(path)
+        try:
+            try:
+                fcntl.flock(handle, mode | fcntl.LOCK_NB)
+            except OSError:
+                if callable(waiting):
+                    waiting(_holder(handle))
+                fcntl.flock(handle, mode)
+        except BaseException:
+            os.close(handle)
+            raise
+        if key_of(os.fstat(handle))[3] == (stat_key(str(path)) or (0,))[-1]:
+            return handle
+        os.close(handle)  # its holder removed it: whoever comes now locks another file of that name
 
 
 def _open_lock(path: Path) -> int:

@@ -24,14 +24,15 @@ def _project(document: Any, paths: list[list[str]]) -> Any:
 
 def differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, Any]]:
     """List (key path, old, new) for every leaf that differs."""
-    if old == new:
+    if old is new:
         return []
     if isinstance(old, dict) and isinstance(new, dict):
         keys = sorted({*old, *new})
         return [d for k in keys for d in differences(old.get(k), new.get(k), f"{where}.{k}" if where else k)]
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return [d for i, (a, b) in enumerate(zip(old, new)) for d in differences(a, b, f"{where}.{i}")]
-    return [(where, old, new)]
+    same = old == new and type(old) is type(new)  # 1, 1.0 and true are equal, and are not the same answer
+    return [] if same else [(where, old, new)]
 
 
 def shown(value: Any) -> str:

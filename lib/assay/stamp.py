@@ -12,6 +12,7 @@ CACHE = "tmp/.cache"
 TOOL = f"{CACHE}/tool.txt"
 SHARED = f"{CACHE}/digests.jsonl"
 CODE = f"{CACHE}/code.json"
+CHOOSES = (".venv/pyvenv.cfg", ".pixi/envs/default/bin/python", "pixi.toml", "pyproject.toml")  # an interpreter
 FACTS_FROM = ("VIRTUAL_ENV", "CONDA_PREFIX", "CUDA_VISIBLE_DEVICES", "HOME")
 RACY_NS = 20_000_000
 MAGIC, END = "assay stamp 1", "end\n"
@@ -77,17 +78,24 @@ def facts(root):
 def write(root, experiment, workspace, files, folders, digests, line, known):
     """Remember the state of every file a fresh experiment rests on; leave no stamp when one is still too young."""
     root = str(root)
-    absent = [f"experiments/{experiment.name}.notes.md"] if not experiment.notes else []
+    absent = _could_be(experiment, known) + [p for p in CHOOSES if not os.path.lexists(os.path.join(root, p))]
     paths = {p if os.path.isabs(p) else os.path.join(root, p) for p in (*files, *known)}
     paths.add(os.path.join(str(workspace.path), "journal.jsonl"))
     tool = _tool(root, digests)
     own = {os.path.join(root, row.split(" ", 5)[5]) for row in tool["rows"]}
     rows = [_row(root, path, digests) for path in sorted(paths - own)]
     rows += [_folder_row(root, path) for path in sorted(folders)]
+    rows += [_folder_row(root, os.path.join(root, p)) for p in CHOOSES if p not in absent]
     if None in rows:
         return
     pointer = _read(f"{root}/tmp/.current/{experiment.name}")
     _save(stamp_file(root, experiment.name), tool["tool"], repr(facts(root)), repr(pointer), rows, absent, line)
+
+
+def _could_be(experiment, known):
+    """Name the files that nobody has to write, and that count from the day they are there."""
+    recipe = [f"{experiment.recipe}/recipe.yaml", f"{experiment.recipe}/adapter.py"] if experiment.recipe else []
+    return [p for p in (f"experiments/{experiment.name}.notes.md", *recipe) if p not in known]
 
 
 def drop(root, experiment):

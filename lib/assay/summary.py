@@ -1,6 +1,7 @@
 """How a run ends: the verdict, the targets, where the reports lie, what failed."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,10 +27,14 @@ def close(run: "Run") -> int:
     for name, build in run.builds.items():
         _settle(run, name, build, told[name], whole=not interrupted)
     code = interrupted or _code(run)
-    if run.line.json:
-        print(json.dumps(_machine(run, told, code), indent=1, sort_keys=True))
-    else:
-        _print(run, told, interrupted)
+    try:
+        if run.line.json:
+            print(json.dumps(_machine(run, told, code), indent=1, sort_keys=True))
+        else:
+            _print(run, told, interrupted)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has gone, as `| head` does: the build counts all the same
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
 

@@ -140,8 +140,8 @@ def _touching(journal: Journal, folder: str) -> list[str]:
 def _write_readme(path: Path, title: str, purpose: str, changes: list[str]) -> None:
     block = f"{BEGIN}\n" + "\n".join(changes or ["- nothing yet"]) + f"\n{END}"
     try:
-        old = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
+        old = path.read_bytes().decode("utf-8", "surrogateescape")  # the user's own text comes back byte for byte
+    except OSError:
         old = ""
     if BEGIN in old and END in old.split(BEGIN, 1)[1]:
         head, rest = old.split(BEGIN, 1)
@@ -151,4 +151,4 @@ def _write_readme(path: Path, title: str, purpose: str, changes: list[str]) -> N
     else:
         new = f"# {title}\n\n{purpose}\n\n## Changes\n\n{block}\n"
     if new != old:
-        files.write(path, new, durable=False)
+        files.write(path, new.encode("utf-8", "surrogateescape"), durable=False)

@@ -68,13 +68,13 @@ def test_harm_to_any_output_is_noticed_and_blamed_on_its_stage(built_repo: Path,
         (REPORTS[0], ["report"]),
     ],
 )
-@pytest.mark.parametrize("harm", ["deleted", "noise"])
+@pytest.mark.parametrize("harm", ["deleted", "noise", "truncated"])
 def test_what_lies_after_a_harmed_output_stays_when_its_bytes_come_back(
     built_repo: Path, path: str, ran: list[str], harm: str
 ) -> None:
     before = outputs(built_repo)
     place = workspace(built_repo) / path
-    place.unlink() if harm == "deleted" else place.write_bytes(b"\0\1")
+    place.unlink() if harm == "deleted" else place.write_bytes({"noise": b"\0\1", "truncated": b""}[harm])
     assert built(built_repo) == ran
     assert outputs(built_repo) == before
     assert built(built_repo) == []

@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from assay import scripts
 from assay.commandline import Line, experiments_of
 from assay.errors import DONE, FAILED, WrongInput
 from assay.session import Session, known_experiments
@@ -14,6 +15,8 @@ def run(session: Session, line: Line) -> int:
     """Copy each workspace elsewhere and let its own reproduce.sh repeat it there."""
     worst = DONE
     for name, build in session.builds(experiments_of(line, known_experiments(session.root))).items():
+        if not build.workspace.at("scripts/reproduce.sh").exists():
+            scripts.write(build.workspace, build.journal)  # a run that was killed at its very end left none
         if not build.workspace.at("scripts/reproduce.sh").exists():
             raise WrongInput("there is nothing to repeat yet", where=name, mend=f"doit report exp={name}")
         with tempfile.TemporaryDirectory(prefix=f"assay-{name}-") as folder:

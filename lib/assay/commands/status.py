@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from assay import plan, stamp
+from assay import layout, plan, stamp
 from assay.commandline import Line, experiments_of
 from assay.errors import DONE, WRONG_INPUT, WrongInputs
 from assay.freshness import FRESH, OFF, Verdict
@@ -26,12 +26,17 @@ def standings(session: Session, line: Line) -> list[Standing]:
     names = experiments_of(line, known_experiments(session.root))
     root = str(session.root)
     tool = stamp.tool_id(root)
-    settled = [n for n in names if tool and stamp.check(root, n, tool) is not None]
-    found = {n: Standing(n, "", _all_fresh()) for n in settled}
+    settled = {n: line for n in names if tool and (line := stamp.check(root, n, tool)) is not None}
+    found = {n: Standing(n, _place(told), _all_fresh()) for n, told in settled.items()}
     for name in names:
         if name not in found:
             found[name] = _standing(session, name)
     return [found[n] for n in names]
+
+
+def _place(told: str) -> str:
+    """Name the workspace of which a closing line tells, by the place of its report."""
+    return told.rpartition("\n  ")[2].removesuffix(f"/{layout.STAKEHOLDER_REPORT}")
 
 
 def _standing(session: Session, name: str) -> Standing:

@@ -1,11 +1,9 @@
 """Every key of an experiment file: what it takes, what it means, what stands there when it is left out."""
 
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 
-class Key(msgspec.Struct, frozen=True, kw_only=True):
+class Key(NamedTuple):
     """One key: shape says how many values, kind says what each is."""
 
     path: str

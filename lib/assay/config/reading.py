@@ -1,9 +1,7 @@
 """A file's tree -> typed values by key path, noting every fault on the way."""
 
 import keyword
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 from assay.config.claims import CLAIM, read_any, read_claim
 from assay.config.faults import Faults, shown
@@ -14,7 +12,7 @@ from assay.config.yamlfile import List, Map, Node, Text, is_null
 from assay.errors import WrongInput, did_you_mean
 
 
-class Found(msgspec.Struct, frozen=True):
+class Found(NamedTuple):
     """The value of a key, and its line; a map's entries have lines of their own."""
 
     value: Any  # None after a fault
@@ -164,7 +162,7 @@ def _read_entry(key: Key, name: str, node: Node, path: str, faults: Faults) -> A
         return read_claim(name, node, path, faults)
     if key.kind == "target":
         return _read_target(name, node, path, faults)
-    return _read_one(msgspec.structs.replace(key, example="VALUE"), node, path, faults)
+    return _read_one(key._replace(example="VALUE"), node, path, faults)
 
 
 def _read_target(name: str, node: Node, path: str, faults: Faults) -> Any:

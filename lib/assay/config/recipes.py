@@ -1,8 +1,7 @@
 """recipes/<name>/: defaults that a family of models shares, and its adapter."""
 
 import pathlib
-
-import msgspec
+from typing import NamedTuple
 
 from assay.config.faults import Faults, shown
 from assay.config.reading import Found, read_keys
@@ -14,7 +13,7 @@ FILE = "recipe.yaml"
 ADAPTER = "adapter.py"
 
 
-class Recipe(msgspec.Struct, frozen=True):
+class Recipe(NamedTuple):
     """What a recipe's folder holds; paths from the repository."""
 
     folder: str = ""
@@ -57,7 +56,7 @@ def merged(recipe: dict[str, Found], experiment: dict[str, Found]) -> dict[str, 
     for path in below.keys() & experiment.keys():
         old, new = recipe[path].value, experiment[path].value
         if isinstance(old, dict) and isinstance(new, dict):
-            both[path] = msgspec.structs.replace(experiment[path], value={**old, **new})
+            both[path] = experiment[path]._replace(value={**old, **new})
     return both
 
 

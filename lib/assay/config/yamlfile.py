@@ -2,9 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any, ClassVar, Union
-
-import msgspec
+from typing import Any, NamedTuple, Union
 
 from assay.config.faults import Faults, refuse, shown
 from assay.config.syntax import explain
@@ -18,32 +16,44 @@ UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\uf
 UNUSABLE = re.compile("[\0\ud800-\udfff]")
 
 
-class Text(msgspec.Struct, frozen=True):
+class Text(NamedTuple):
     """A scalar, exactly as it was written."""
 
-    kind: ClassVar[str] = "text"
     line: int
     column: int
     value: str
     quoted: bool = False
 
+    @property
+    def kind(self) -> str:
+        """Name the kind of node."""
+        return "text"
 
-class List(msgspec.Struct, frozen=True):
+
+class List(NamedTuple):
     """A list of nodes."""
 
-    kind: ClassVar[str] = "list"
     line: int
     column: int
     value: "tuple[Node, ...]"
 
+    @property
+    def kind(self) -> str:
+        """Name the kind of node."""
+        return "list"
 
-class Map(msgspec.Struct, frozen=True):
+
+class Map(NamedTuple):
     """Keys and their nodes, in the order of the file; no key stands twice."""
 
-    kind: ClassVar[str] = "map"
     line: int
     column: int
     value: "tuple[tuple[Text, Node], ...]"
+
+    @property
+    def kind(self) -> str:
+        """Name the kind of node."""
+        return "map"
 
 
 Node = Union[Text, List, Map]

@@ -44,9 +44,9 @@ def _adapter(job: Job) -> tuple[str, str]:
     """Settle which adapter runs: one edited in place stays, else the recipe's is laid there."""
     if job.request["files"]["in_place"] is not None:
         job.kept.add(layout.ADAPTER)
-        return job.workspace.at(layout.ADAPTER).read_text("utf-8"), layout.ADAPTER
+        return code.text_of(job.workspace.at(layout.ADAPTER), layout.ADAPTER), layout.ADAPTER
     recipe = job.experiment.adapter
-    text = (job.root / recipe).read_text("utf-8") if recipe else EMPTY
+    text = code.text_of(job.root / recipe, recipe) if recipe else EMPTY
     head = f"# assay: copied from {recipe}; edit it there, or edit here and: doit adopt\n" if recipe else ""
     job.out(layout.ADAPTER).write_text(head + text, "utf-8")
     return text, recipe or layout.ADAPTER
@@ -87,6 +87,9 @@ def _params(job: Job, module: Any) -> dict[str, Param]:
             if default is not ...:
                 values[name] = (default, "signature")
     given = job.experiment.params
+    greedy = [f for f in code.functions(module) if code.takes_any(module, f)]
+    for name in [*taken, *given] if greedy else ():
+        taken[name] = sorted({*taken.get(name, ()), *greedy}, key=code.ADAPTER_FUNCTIONS.index)
     unknown = [n for n in given if n not in taken]
     if unknown:
         known = sorted(taken)

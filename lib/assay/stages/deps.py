@@ -1,6 +1,6 @@
 """Stage deps: what the model needs, and what its interpreter has."""
 
-from assay import layout
+from assay import code, layout
 from assay.canonical import dumps
 from assay.envs import interpreter
 from assay.errors import NeedsAnswer
@@ -13,7 +13,8 @@ GRAPHS = ("onnx",)  # formats that carry their own graph: no class has to be fou
 def run(job: Job) -> None:
     """Write outputs/environment.json, outputs/match.json and deps.lock."""
     checkpoint = job.record("checkpoint")
-    adapter = (job.root / job.experiment.adapter).read_text("utf-8") if job.experiment.adapter else None
+    recipe = job.experiment.adapter
+    adapter = code.text_of(job.root / recipe, recipe) if recipe else None
     local = {p.rsplit("/", 1)[-1].removesuffix(".py") for p in job.record("source").python_files}
     chosen, installed = job.requests.python, tuple(job.request["facts"]["interpreter"]["packages"])
     needs = interpreter.runtime_packages(checkpoint.format.name, adapter, installed)

@@ -121,6 +121,8 @@ class Job:
         self.discovered |= {
             path for path in outcome.read if not path.startswith((".partial", "outputs/", "raw/", "scripts/", "logs/"))
         }
+        here = str(self.root.resolve()) + os.sep
+        self.discovered |= {f"root:{path[len(here) :]}" for path in outcome.outside if path.startswith(here)}
         if outcome.value is None:
             raise StageFailed(
                 bridge.explain(outcome),

@@ -12,10 +12,11 @@ REQUEST (JSON, relative paths only):
     measure: seconds             time one configuration; the samples come back raw
 An item that ends in .npz holds the tensors by name: preprocess is skipped and ctx is {}.
 ANSWER (JSON, written aside and renamed; the only sign of success):
-    {"protocol": 1, "ok": {...}, "read": [...], "versions": {...}, "warnings": [...]}   or, in place of "ok",
-    "error": {"kind", "message", "name", "where"}, kind one of missing-package, out-of-memory, refused,
+    {"protocol": 1, "ok": {...}, "read": [...], "outside": [...], "versions": {...}, "warnings": [...]}   or, in place
+    of "ok", "error": {"kind", "message", "name", "where"}, kind one of missing-package, out-of-memory, refused,
     adapter-error, upstream-error, unsupported, worker-error. The traceback goes to stderr.
-"read" lists the workspace's files that were imported or opened. Exit code: 0 with "ok", 1 with "error".
+"read" lists the workspace's files that were imported or opened, "outside" those elsewhere, by full path.
+Exit code: 0 with "ok", 1 with "error".
 The checkpoint at PATH must have the stat key in ASSAY_CHECKPOINT_STAT ("size:mtime_ns:ctime_ns:ino") or, without
 that, the SHA-256 in REQUEST. Standard output and standard error belong to the model's code.
 """
@@ -54,7 +55,7 @@ def main(argv: list[str]) -> int:
     answer = answered(request_file, out, checkpoint, trace)
     if os.getpid() != worker:
         return 0  # upstream's code forked and its copy came back here: it has no say
-    answer.update(protocol=PROTOCOL, read=trace.read(), versions=versions(), warnings=kept)
+    answer.update(protocol=PROTOCOL, read=trace.read(), outside=trace.outside(), versions=versions(), warnings=kept)
     write(answer_file, answer)
     return 0 if "ok" in answer else 1
 

@@ -27,9 +27,17 @@ class Trace:
 
     def read(self) -> list[str]:
         """List what was read, relative to the root, in order of name."""
-        inside = {_source(p) for p in self.seen if p.startswith(self.root) and p not in self.written}
-        kept = [p for p in inside if not (p + os.sep).startswith(self.ignore) and os.path.isfile(p)]
+        kept = [p for p in self._kept() if p.startswith(self.root)]
         return sorted(os.path.relpath(p, self.root).replace(os.sep, "/") for p in kept)
+
+    def outside(self) -> list[str]:
+        """List what was read elsewhere, by full path, save what belongs to the interpreter."""
+        installed = tuple({p + os.sep for p in (sys.prefix, sys.base_prefix)})
+        return sorted(p for p in self._kept() if not p.startswith((self.root, *installed)))
+
+    def _kept(self) -> list[str]:
+        files = {_source(p) for p in self.seen if p not in self.written}
+        return [p for p in files if not (p + os.sep).startswith(self.ignore) and os.path.isfile(p)]
 
     def _hear(self, event: str, args: tuple[Any, ...]) -> None:
         if event == "open":
