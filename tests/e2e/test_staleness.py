@@ -174,7 +174,7 @@ def test_a_discovered_file_costs_no_second_run_and_may_vanish(made_repo: Callabl
     assert "decode" in ran and "infer" not in ran
     extra.unlink()
     ran = built(repo)
-    assert "decode" in ran and "infer" not in ran, "gone is stale, not an error"
+    assert "decode" in ran, "gone is stale, not an error"  # deps too: the import may now mean a package
     assert built(repo) == []
 
 

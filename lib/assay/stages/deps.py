@@ -18,7 +18,7 @@ def run(job: Job) -> None:
     local = {p.rsplit("/", 1)[-1].removesuffix(".py") for p in job.record("source").python_files}
     chosen, installed = job.requests.python, tuple(job.request["facts"]["interpreter"]["packages"])
     needs = interpreter.runtime_packages(checkpoint.format.name, adapter, installed)
-    needs = [need for need in needs if need[0].lstrip("?") not in local]
+    needs = [need for need in needs if need[0].lstrip("?") not in local and not _unknown_extra(need)]
     answer = job.ask("check", packages=[name for name, _, _ in needs])
     found: dict[str, Package] = {}
     for need, why, group in needs:
@@ -50,6 +50,12 @@ def _cure(missing: list[str], imports: set[str], command: str) -> str:
     if unknown:
         cures.append(f"install whatever provides import {', '.join(unknown)} with: {command} PACKAGE")
     return "; ".join(cures)
+
+
+def _unknown_extra(need: tuple[str, str, str]) -> bool:
+    """Tell an optional import that no package is known for: what is not there and not needed says nothing."""
+    name, _, group = need
+    return name.startswith("?") and group == "acceleration"
 
 
 def _match(form: str) -> Status:
