@@ -18,7 +18,7 @@ from assay.errors import Fault, StageFailed
 from assay.freshness import AFTER, EDITED, ELSEWHERE, FAILED, FRESH, NEVER, OFF, SETTLED, STALE, Verdict
 from assay.journal import Entry, Journal, Line
 from assay.plan import Stage
-from assay.projection import differences, shown
+from assay.projection import change, differences
 from assay.requests import Requests, adapter_digest
 from assay.workspace import Workspace
 
@@ -87,12 +87,17 @@ class Build:
             if stage.not_yet:
                 found[stage.name] = Verdict(OFF, (stage.not_yet,))
             elif open_below and (self.journal.entries.get(stage.name) or found[open_below[0]].status == AFTER):
-                found[stage.name] = Verdict(AFTER, (f"waits for {', '.join(open_below)}",))
+                found[stage.name] = self._behind(stage, f"waits for {', '.join(open_below)}")
             elif open_below:
                 found[stage.name] = Verdict(NEVER, ("never built",))
             else:
                 found[stage.name] = self._told(stage)
         return found
+
+    def _behind(self, stage: Stage, waits: str) -> Verdict:
+        """Decide for a stage that rests on stale ones: it may run, or surely will for a reason of its own."""
+        own = self._told(stage) if self.journal.entries.get(stage.name) else Verdict(FRESH)
+        return Verdict(STALE, (*own.reasons, waits)) if own.status == STALE else Verdict(AFTER, (waits,))
 
     def _told(self, stage: Stage) -> Verdict:
         try:
@@ -241,8 +246,6 @@ class Build:
             if relative in (layout.EXPERIMENT_REPORT, layout.STAKEHOLDER_REPORT):
                 self._keep_edit(final, last)
             os.replace(aside, final)
-        for relative in job.beside:
-            outputs[relative] = files.sha256(str(self.workspace.at(relative)))
         if layout.ADAPTER in job.stage.writes:
             outputs[layout.ADAPTER] = self._adapter_output(job)
         for stale in set(last.outputs if last else ()) - set(outputs):
@@ -318,10 +321,10 @@ def _reason(where: str, old: Any, new: Any) -> str:
         return f"adapter {rest or 'functions'} changed"
     if section in ("yaml", "params", "files", "facts"):
         prefix = {"yaml": "yaml ", "params": "param "}.get(section, "")
-        return f"{prefix}{rest or section} {shown(old)} -> {shown(new)}"
+        return f"{prefix}{rest or section} {change(old, new)}"
     if section == "records":
-        return f"{rest} {shown(old)} -> {shown(new)}"
-    return f"{where} {shown(old)} -> {shown(new)}"
+        return f"{rest} {change(old, new)}"
+    return f"{where} {change(old, new)}"
 
 
 def _only_hardware(old: dict[str, Any], new: dict[str, Any]) -> bool:

@@ -25,7 +25,7 @@ exit codes: 0 done, 1 a stage failed, 2 the input is wrong, 3 an answer is neede
 def run(argv: list[str]) -> int:
     """Run one command line; give the exit code."""
     try:
-        if not argv or argv[0] in ("help", "-h", "--help"):
+        if not argv or argv[0] == "help" or {"-h", "--help"} & set(argv):
             print(_help(), end="")
             return 0
         if argv[0] in ("--version", "version"):

@@ -53,6 +53,8 @@ def read(argv: "list[str]") -> Line:
             name, _, value = word.partition("=")
             if name not in VARIABLES:
                 raise WrongInput(f"no variable {name!r}", mend=did_you_mean(name, VARIABLES))
+            if name in variables:
+                raise WrongInput(f"{name}= stands twice", mend="write exp=a,b" if name == "exp" else "write it once")
             variables[name] = value
         elif word:
             words.append(word)

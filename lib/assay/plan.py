@@ -103,6 +103,7 @@ STAGES = (
         after=("checkpoint", "deps", "probe"),
         yaml=("model.task", "contract", "params", "defaults", "recipe"),
         records=(
+            "checkpoint:name",
             "checkpoint:graph",
             "checkpoint:format.name",
             "probe:status",

@@ -35,6 +35,20 @@ def differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, Any
     return [] if same else [(where, old, new)]
 
 
+def change(old: Any, new: Any) -> str:
+    """Show old -> new where they part, in a few characters."""
+    if isinstance(old, list) and isinstance(new, list):
+        if all(isinstance(v, str) for v in (*old, *new)) and len(old) + len(new) > 4:
+            moved = [f"+{v}" for v in new if v not in old] + [f"-{v}" for v in old if v not in new]
+            return ", ".join(moved[:3]) + (f" and {len(moved) - 3} more" if len(moved) > 3 else "")
+        if len(old) != len(new):
+            return f"{len(old)} -> {len(new)} entries"
+    before, after = shown(old), shown(new)
+    if before == after:
+        return "changed"
+    return f"{before} -> {after}"
+
+
 def shown(value: Any) -> str:
     """Show a value in a few characters."""
     if value is None:

@@ -35,6 +35,10 @@ def close(run: "Run") -> int:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has gone, as `| head` does: the build counts all the same
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"assay: cannot write the answer: {error.strerror}", file=sys.stderr)
+        code = code or errors.FAILED
     return code
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from assay import files
 from assay.commandline import Line
 from assay.config.newfile import template
-from assay.config.places import check_name
+from assay.config.places import check_name, located
 from assay.config.spec import read_experiment
 from assay.errors import WrongInput, WrongInputs
 from assay.session import Session
@@ -52,10 +52,13 @@ def _answers(variables: dict[str, str]) -> dict[str, str]:
 
 def _check(root: Path, name: str) -> int:
     try:
-        read_experiment(root, name)
+        experiment = read_experiment(root, name)
     except WrongInputs as faults:
         for fault in faults.faults:
             print(f"  still to do: {fault}")
         return 0
+    checkpoint = located(root, experiment.model.checkpoint)
+    if not checkpoint.exists():
+        print(f"  still to do: {experiment.model.checkpoint} is not there; put the weights there")
     print(f"  next: doit report exp={name}")
     return 0

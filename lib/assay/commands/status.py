@@ -8,6 +8,7 @@ from assay.errors import DONE, WRONG_INPUT, WrongInputs
 from assay.freshness import FRESH, OFF, Verdict
 from assay.session import Session, known_experiments
 
+MOST_REASONS = 3  # shown of one stage
 RUNS = ("stale", "never", "failed")
 
 
@@ -45,6 +46,12 @@ def _standing(session: Session, name: str) -> Standing:
     except WrongInputs as faults:
         return Standing(name, "", {}, tuple(str(f) for f in faults.faults), broken=True)
     return Standing(name, build.workspace.folder, build.survey(), tuple(_notes(build)))
+
+
+def few(reasons: tuple[str, ...]) -> tuple[str, ...]:
+    """Give the first reasons of many; --json has all of them."""
+    more = len(reasons) - MOST_REASONS
+    return (*reasons[:MOST_REASONS], f"and {more} more (--json lists them)") if more > 0 else reasons
 
 
 def exit_code(found: list[Standing]) -> int:

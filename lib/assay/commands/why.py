@@ -5,8 +5,10 @@ from pathlib import Path
 
 from assay import layout, workspace
 from assay.commandline import Line
-from assay.commands.status import RUNS, as_json, asked_stages, exit_code, standings
+from assay.commands.status import RUNS, as_json, asked_stages, exit_code, few, standings
+from assay.config.spec import read_experiment
 from assay.engines.progress import printable
+from assay.freshness import FRESH, NEVER, Verdict
 from assay.session import Session
 
 SEARCHED = ("datasets", "downloads")
@@ -23,9 +25,10 @@ def run(session: Session, line: Line) -> int:
         rows = [f"{standing.experiment}: ! {note}" for note in standing.notes]
         for name, verdict in standing.stages.items():
             if name in wanted and verdict.status in (*RUNS, "elsewhere", "edited"):
-                rows += [f"{standing.experiment}: {name}: {printable(reason)}" for reason in verdict.reasons]
+                rows += [f"{standing.experiment}: {name}: {printable(reason)}" for reason in few(_own(verdict.reasons))]
         rows = rows or [f"{standing.experiment}: everything is fresh"]
-        print("\n".join(rows + newcomers(session.root, standing.experiment)))
+        fresh = standing.stages.get("inputs", Verdict(NEVER)).status == FRESH
+        print("\n".join(rows + (newcomers(session.root, standing.experiment) if fresh else [])))
     return exit_code(found)
 
 
@@ -38,6 +41,15 @@ def newcomers(root: Path, experiment: str) -> list[str]:
         return []
     if chosen is None:
         return []
-    changed = [name for name in SEARCHED if any(os.stat(f).st_mtime_ns > chosen for f, _, _ in os.walk(root / name))]
+    searched = read_experiment(root, experiment).inputs.find
+    changed = [name for name in SEARCHED if name in searched and _newer(root / name, chosen)]
     again = f"doit forget inputs exp={experiment} looks again"
     return [f"{experiment}: {name}/ changed since the inputs were chosen; {again}" for name in changed]
+
+
+def _newer(folder: Path, than: int) -> bool:
+    return any(os.stat(f).st_mtime_ns > than for f, _, _ in os.walk(folder))
+
+
+def _own(reasons: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(r for r in reasons if not r.startswith("waits for "))

@@ -1,23 +1,23 @@
 """Stage inputs: what the model is run on: upstream's examples, then the repository's files, then made-up tensors."""
 
-import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
-from assay.errors import StageFailed, WrongInput
+from assay import truth
+from assay.errors import StageFailed
 from assay.records import InputItem, Inputs
 from assay.stages.job import Job
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
-SUFFIXES = {
-    "detection": IMAGES, "classification": IMAGES, "segmentation": IMAGES, "pose": IMAGES, "super-resolution": IMAGES,
-    "audio": (".wav", ".flac", ".ogg", ".mp3"), "text": (".txt",),
-}  # fmt: skip
+SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
+TEXTS = (".txt", ".json")
+SUFFIXES = {"detection": IMAGES, "classification": IMAGES, "segmentation": IMAGES, "super-resolution": IMAGES,
+            "speech": SOUNDS, "audio": SOUNDS, "text": TEXTS}  # fmt: skip
+MEDIA = (*IMAGES, *SOUNDS)  # for a task that is a word of the user's own
 ORIGIN = {"refs": "upstream", "datasets": "workspace", "downloads": "workspace"}
 MOST_BYTES = 64 << 20
-MOST_LABELS = 256 << 20
 SEED = 20261120
 
 
@@ -28,8 +28,8 @@ def run(job: Job) -> None:
         job.write("inputs", _record([], {}, job, f"blocked: {status.reason}"))
         return
     contract = job.record("contract")
-    truth = _labels(job)
-    found = _real(job, contract, set(truth)) if contract.functions["preprocess"] != "none" else []
+    labels = truth.read(job.root, spec.labels)
+    found = _real(job, contract, labels) if contract.functions["preprocess"] != "none" else []
     items = [_copied(job, i, path, origin) for i, (path, origin) in enumerate(found[: spec.count])]
     note = ""
     if not items:
@@ -45,8 +45,8 @@ def run(job: Job) -> None:
                 where=job.experiment.file,
                 mend="set inputs.find, or put files there",
             )
-    labels = {item.id: truth[Path(item.source).name] for item in items if Path(item.source).name in truth}
-    job.write("inputs", _record(items, labels, job, note))
+    keys = {item.id: truth.key_of(labels, item.source) for item in items}
+    job.write("inputs", _record(items, {id: labels[key] for id, key in keys.items() if key is not None}, job, note))
 
 
 def _record(items: list[InputItem], labels: dict[str, Any], job: Job, note: str) -> Inputs:
@@ -60,27 +60,35 @@ def _record(items: list[InputItem], labels: dict[str, Any], job: Job, note: str)
 
 
 # ---------------------------------------------------------------- real ones
-def _real(job: Job, contract: Any, labelled: set[str]) -> list[tuple[Path, str]]:
-    """Find real inputs, labelled ones first; equal bytes count once."""
-    suffixes = SUFFIXES.get(contract.task, ())
-    if not suffixes:
-        return []
+def _real(job: Job, contract: Any, labels: dict[str, Any]) -> list[tuple[Path, str]]:
+    """Find real inputs: the labelled ones whatever they are called, else what the task suggests; equal bytes once."""
     found: list[tuple[Path, str]] = []
     for where in job.experiment.inputs.find:
         for folder in _folders(job, where):
-            found += [(path, ORIGIN[where]) for path in _under(folder, suffixes)]
-    if labelled:
-        found = [f for f in found if f[0].name in labelled] or found
-    seen: set[str] = set()
-    different = []
+            found += [(path, ORIGIN[where]) for path in _under(folder)]
+    if labels:
+        found = [f for f in found if truth.key_of(labels, _source(job, f[0])) is not None]
+        digests = [(_source(job, path), job.digest(path)) for path, _ in found]
+        truth.check(labels, digests, job.experiment.inputs.labels)
+    else:
+        suffixes = SUFFIXES.get(contract.task, MEDIA)
+        found = [f for f in found if f[0].suffix.lower() in suffixes]
+    return _different(job, found)
+
+
+def _different(job: Job, found: list[tuple[Path, str]]) -> list[tuple[Path, str]]:
+    kept: dict[str, tuple[Path, str]] = {}
     for path, origin in found:
-        digest = job.digest(path)
-        if digest not in seen:
-            seen.add(digest)
-            different.append((path, origin))
-        if len(different) == job.experiment.inputs.count:
+        kept.setdefault(job.digest(path), (path, origin))
+        if len(kept) == job.experiment.inputs.count:
             break
-    return different
+    return list(kept.values())
+
+
+def _source(job: Job, path: Path) -> str:
+    """Name a file by its path in the workspace or in the repository."""
+    base = job.workspace.path if path.is_relative_to(job.workspace.path) else job.root
+    return path.relative_to(base).as_posix()
 
 
 def _folders(job: Job, where: str) -> list[Path]:
@@ -89,18 +97,13 @@ def _folders(job: Job, where: str) -> list[Path]:
     return [job.root / where] if where in ORIGIN else []
 
 
-def _under(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+def _under(folder: Path) -> list[Path]:
     found = []
     for here, folders, names in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         for name in sorted(names):
             path = Path(here, name)
-            if (
-                path.suffix.lower() in suffixes
-                and not path.is_symlink()
-                and path.is_file()
-                and 0 < path.stat().st_size <= MOST_BYTES
-            ):
+            if not path.is_symlink() and path.is_file() and 0 < path.stat().st_size <= MOST_BYTES:
                 found.append(path)
     return found
 
@@ -109,9 +112,8 @@ def _copied(job: Job, index: int, path: Path, origin: str) -> InputItem:
     name = f"{index:03d}"
     file = f"inputs/{name}{path.suffix.lower()}"
     shutil.copyfile(path, job.out(file))
-    inside = path.is_relative_to(job.workspace.path)
-    source = path.relative_to(job.workspace.path if inside else job.root).as_posix()
-    job.discovered.add(source if inside else f"root:{source}")
+    source = _source(job, path)
+    job.discovered.add(source if path.is_relative_to(job.workspace.path) else f"root:{source}")
     return _item(job, name, file, origin, source)
 
 
@@ -148,25 +150,3 @@ def _made_up(random: Any, dtype: str, shape: list[int]) -> Any:
     if dtype == "bool":
         return random.integers(0, 2, size=shape).astype(bool)
     return numpy.asarray(random.integers(0, 2, size=shape)).astype(dtype)
-
-
-# ---------------------------------------------------------------- labels
-def _labels(job: Job) -> dict[str, Any]:
-    """Read the truth by file name: {"images": {file: truth}}, or the inner map alone."""
-    name = job.experiment.inputs.labels
-    if not name:
-        return {}
-    path = job.root / name
-    where = f"inputs.labels: {name}"
-    try:
-        if path.stat().st_size > MOST_LABELS:
-            raise WrongInput("is larger than 256 MiB", where=where, mend="give the labels of the inputs that are used")
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise WrongInput(f"cannot be read: {error.strerror}", where=where, mend="correct the path") from error
-    except (ValueError, RecursionError) as error:
-        raise WrongInput(f"is not JSON: {error}", where=where, mend='write {"images": {"file.png": truth}}') from error
-    images = document.get("images", document) if isinstance(document, dict) else None
-    if not isinstance(images, dict):
-        raise WrongInput("holds no map from file to truth", where=where, mend='write {"images": {"file.png": truth}}')
-    return images

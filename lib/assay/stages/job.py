@@ -37,7 +37,6 @@ class Job:
         self.step = f"{number}_{stage.name}"  # names its request and its log, in the order of the graph
         self.discovered: set[str] = set()  # files read besides the declared ones
         self.kept: set[str] = set()  # promised files that stay as they are
-        self.beside: set[str] = set()  # files already in place that belong to the outputs
         self.moving = False  # whether a branch may move to its newest commit
         self.log = workspace.at(f"logs/{self.step}.log")
 
@@ -102,16 +101,14 @@ class Job:
 
         bridge.install_worker(self.workspace.path)
         request = {"protocol": 1, "verb": verb, **more}
-        request_file = f"scripts/{self.step}{suffix}.json"
-        files.write(self.workspace.at(request_file), dumps(request), durable=False)
-        self.beside.add(request_file)
+        request_file = self.out(f"scripts/{self.step}{suffix}.json")
         checkpoint = self.requests.checkpoint_path if "checkpoint" in more else None
         key = self._examined(checkpoint, more["checkpoint"]["sha256"]) if checkpoint else None
         outcome = bridge.run(
             python=self.requests.python.python,
             workspace=self.workspace.path,
             request=request,
-            request_file=request_file,
+            request_file=request_file.relative_to(self.workspace.path).as_posix(),
             out=self.staging,
             log=self.log.with_name(self.log.stem + suffix + ".log"),
             checkpoint=checkpoint,
