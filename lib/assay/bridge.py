@@ -51,6 +51,7 @@ class Outcome:
     log: Path
     read: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()  # full paths; never written down as such
+    packages: tuple[str, ...] = ()  # imported distributions, as "numpy-2.4.6"
     versions: dict[str, str] = field(default_factory=dict)
     peak_mib: int | None = None
     name: str = ""  # the package, when one is missing
@@ -232,6 +233,7 @@ def _checked(content: Any, log: Path, peak: int | None) -> Outcome:
         log=log,
         read=tuple(str(p) for p in content.get("read", ())),
         outside=tuple(str(p) for p in content.get("outside", ())),
+        packages=tuple(str(p) for p in content.get("packages", ())),
         versions={str(k): str(v) for k, v in content.get("versions", {}).items()},
         warnings=tuple(str(w) for w in content.get("warnings", ())),
         peak_mib=peak,

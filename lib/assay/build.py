@@ -18,7 +18,7 @@ from assay.errors import Fault, StageFailed
 from assay.freshness import AFTER, EDITED, ELSEWHERE, FAILED, FRESH, NEVER, OFF, SETTLED, STALE, Verdict
 from assay.journal import Entry, Journal, Line
 from assay.plan import Stage
-from assay.projection import change, differences
+from assay.projection import change, differences, shown
 from assay.requests import Requests, adapter_digest
 from assay.workspace import Workspace
 
@@ -65,7 +65,7 @@ class Build:
             return Verdict(STALE, ("forgotten",)) if forgotten else Verdict(NEVER, ("never built",))
         request, _ = self.requests.of(stage, last)
         reasons = _reasons(differences(last.request, request))
-        if reasons and not asked and _only_hardware(last.request, request):
+        if reasons and not asked and stage.alone and _only_hardware(last.request, request):
             where = last.request.get("facts", {}).get("hardware", {}).get("host", "another machine")
             if not self._outputs(stage, last) and not self._read(last):
                 return Verdict(ELSEWHERE, (f"measured on {where}; measured here only by doit measure",))
@@ -87,7 +87,7 @@ class Build:
             if stage.not_yet:
                 found[stage.name] = Verdict(OFF, (stage.not_yet,))
             elif open_below and (self.journal.entries.get(stage.name) or found[open_below[0]].status == AFTER):
-                found[stage.name] = self._behind(stage, f"waits for {', '.join(open_below)}")
+                found[stage.name] = self._told(stage, f"waits for {', '.join(open_below)}")
             elif open_below:
                 found[stage.name] = Verdict(NEVER, ("never built",))
             else:
@@ -95,13 +95,19 @@ class Build:
         return found
 
     def _behind(self, stage: Stage, waits: str) -> Verdict:
-        """Decide for a stage that rests on stale ones: it may run, or surely will for a reason of its own."""
-        own = self._told(stage) if self.journal.entries.get(stage.name) else Verdict(FRESH)
-        return Verdict(STALE, (*own.reasons, waits)) if own.status == STALE else Verdict(AFTER, (waits,))
+        """Decide for a stage that rests on stale ones: it may run, or surely will for a reason that is not theirs."""
+        last = self.journal.entries.get(stage.name)
+        own: list[str] = []
+        if last:
+            request, _ = self.requests.of(stage, last)
+            sections = ("yaml", "files", "facts", "code", *(("adapter",) if stage.name == "contract" else ()))
+            found = differences(last.request, request)
+            own = _reasons([d for d in found if d[0].partition(".")[0] in sections])
+        return Verdict(STALE, (*own, waits)) if own else Verdict(AFTER, (waits,))
 
-    def _told(self, stage: Stage) -> Verdict:
+    def _told(self, stage: Stage, waits: str = "") -> Verdict:
         try:
-            return self.why(stage)
+            return self._behind(stage, waits) if waits else self.why(stage)
         except Fault as fault:
             return Verdict(FAILED, (str(fault),))
 
@@ -135,10 +141,17 @@ class Build:
     def _read(self, last: Entry) -> list[str]:
         found = []
         for path, digest in last.read.items():
-            now = self.digests.of(str(self.place(path)))
+            now = self.state_of(path)
             if now != digest:
-                found.append(f"{path} {digest[:8]} -> {now[:8] if now else 'gone'}")
+                found.append(f"{path} {shown(digest)} -> {shown(now) if now else 'gone'}")
         return found
+
+    def state_of(self, path: str) -> str | None:
+        """Digest a discovered file as it is now; of a package that was imported, its name and version."""
+        if path.startswith("package:"):
+            installed = self.requests.interpreter_facts["packages"]
+            return next((p for p in installed if p.rpartition("-")[0] == path[8:]), None)
+        return self.digests.of(str(self.place(path)))
 
     def place(self, path: str) -> Path:
         """Find a discovered file: workspace-relative, of the repository ("root:"), or beside the checkpoint."""
@@ -194,7 +207,7 @@ class Build:
             _emptied(staging)
             run_stage(job)
             self._same_as(before, stage)
-            read = {p: d for p in sorted(job.discovered) if (d := self.digests.of(str(self.place(p))))}
+            read = {p: d for p in sorted(job.discovered) if (d := self.state_of(p))}
             self._unmoved(stage, read, time.time_ns() - int((time.monotonic() - started) * 1e9))
             outputs = self._commit(job, last)
         except OSError as error:
@@ -282,7 +295,8 @@ class Build:
         """Write the stamp that lets the next run see in a few stats that nothing is to do."""
         watched = set().union(*self.requests.watched.values()) if self.requests.watched else set()
         for entry in self.journal.entries.values():
-            watched |= {str(self.workspace.at(p)) for p in entry.outputs} | {str(self.place(p)) for p in entry.read}
+            watched |= {str(self.workspace.at(p)) for p in entry.outputs}
+            watched |= {str(self.place(p)) for p in entry.read if not p.startswith("package:")}
         known = files_of(self.root, self.experiment)
         stamp.drop(self.root, self.experiment.name)
         before = _states(self.root, [*watched, *known])

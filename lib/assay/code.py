@@ -18,8 +18,16 @@ ADAPTER_FUNCTIONS = tuple(GIVEN_BY_PLACE)
 
 
 def tree_digest(node: ast.AST) -> str:
-    """Digest a syntax tree without positions."""
-    return hashlib.sha256(ast.dump(node, include_attributes=False).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    """Digest a syntax tree without positions; the same for every Python that parses it to the same tree."""
+    return hashlib.sha256(_shape(node).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _shape(node: object) -> str:
+    """Write a tree down; empty fields are left out, for each Python adds some of its own."""
+    if isinstance(node, ast.AST):
+        fields = (f"{name}={_shape(value)}" for name, value in ast.iter_fields(node) if value not in (None, []))
+        return f"{type(node).__name__}({','.join(fields)})"
+    return f"[{','.join(map(_shape, node))}]" if isinstance(node, list) else repr(node)
 
 
 def parse(path: Path, shown: str) -> ast.Module:

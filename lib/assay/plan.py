@@ -14,11 +14,10 @@ class Stage(NamedTuple):
     after: tuple[str, ...] = ()  # stages that are settled first
     yaml: tuple[str, ...] = ()  # key paths of the experiment
     records: tuple[str, ...] = ()  # "record:key.path", "*" steps into every entry of a list
-    files: tuple[
-        str, ...
-    ] = ()  # checkpoint | source | labels | notes | imports | in_place (an adapter edited where it lies)
+    # checkpoint | source | labels | notes | imports | in_place (an adapter edited where it lies) | beside (the adapter)
+    files: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()  # adapter functions, by their code and by the parameters they take
-    facts: tuple[str, ...] = ()  # interpreter | accelerator | hardware
+    facts: tuple[str, ...] = ()  # interpreter | accelerator | hardware | variables
     writes: tuple[str, ...] = ()  # promised files; the first one names the stage in doit
     worker: str = ""  # the worker's verb, when the model's interpreter does the work
     alone: bool = False  # no other worker may run beside it
@@ -73,7 +72,7 @@ STAGES = (
         after=("checkpoint", "source"),
         yaml=("env",),
         records=("checkpoint:format.name", "source:python_files", "source:requirements"),
-        files=("imports",),
+        files=("imports", "beside"),
         facts=("interpreter",),
         writes=(*_out("environment", "match"), layout.DEPS_LOCK),
         worker="check",
@@ -93,7 +92,7 @@ STAGES = (
             "environment:missing",
             "match:status",
         ),
-        facts=("accelerator",),
+        facts=("accelerator", "variables"),
         writes=_out("probe"),
         worker="probe",
     ),
@@ -112,9 +111,11 @@ STAGES = (
             "probe:dims",
             "probe:batch",
             "probe:deterministic",
+            "probe:observed",
+            "probe:runtime",
             "match:status",
         ),
-        files=("in_place",),
+        files=("in_place", "beside"),
         functions=EVERY_FUNCTION,
         writes=(*_out("contract", "params"), layout.ADAPTER),
     ),
@@ -142,7 +143,7 @@ STAGES = (
         yaml=("device",),
         records=(*RUN, *USED_INPUTS),
         functions=("build", "preprocess", "infer"),
-        facts=("accelerator",),
+        facts=("accelerator", "variables"),
         writes=_out("infer"),
         worker="infer",
     ),
@@ -162,6 +163,7 @@ STAGES = (
             *USED_INPUTS,
         ),
         functions=("postprocess", "draw"),
+        facts=("variables",),
         writes=_out("predictions", "artifacts"),
         worker="decode",
     ),
@@ -178,7 +180,7 @@ STAGES = (
         yaml=("measure", "device"),
         records=("infer:status", *RUN, *USED_INPUTS),
         functions=("build", "preprocess", "infer", "postprocess"),
-        facts=("accelerator", "hardware"),
+        facts=("accelerator", "hardware", "variables"),
         writes=(*_out("stats"), "outputs/samples.json"),
         worker="measure",
         alone=True,
@@ -205,6 +207,7 @@ STAGES = (
             "predictions:items",
             "inputs:labels",
             "inputs:items.*.id",
+            "inputs:items.*.origin",
             "inputs:note",
             "stats:*",
             "match:status",
@@ -222,7 +225,7 @@ STAGES = (
         "report",
         "both reports, from outputs/ alone",
         after=("source", "metrics"),
-        yaml=("name",),
+        yaml=("name", "notes"),
         records=(
             "checkpoint:*",
             "refs:*",

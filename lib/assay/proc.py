@@ -11,6 +11,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+# which devices are seen and which kernels a numeric library picks: they decide answers and timings
+TUNING = (
+    "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
+    "MKL_CBWR",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "NPY_DISABLE_CPU_FEATURES",
+    "NVPL_BLAS_DEBUG_CPU_TYPE",
+)
 ALLOWED = (
     "PATH",
     "LANG",
@@ -19,19 +32,9 @@ ALLOWED = (
     "LD_LIBRARY_PATH",
     "DYLD_LIBRARY_PATH",
     "SYSTEMROOT",
-    "CUDA_VISIBLE_DEVICES",
+    *TUNING,
     "CUDA_HOME",
     "CUDA_PATH",
-    "NVIDIA_VISIBLE_DEVICES",
-    "HIP_VISIBLE_DEVICES",
-    "ROCR_VISIBLE_DEVICES",
-    # which kernels a numeric library picks: the machine's own setting, and by hand it would be there too
-    "OPENBLAS_CORETYPE",
-    "OPENBLAS_L2_SIZE",
-    "MKL_CBWR",
-    "MKL_ENABLE_INSTRUCTIONS",
-    "NPY_DISABLE_CPU_FEATURES",
-    "NVPL_BLAS_DEBUG_CPU_TYPE",
 )
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
@@ -82,6 +85,11 @@ class Running:
     def _send(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
+
+
+def tuning(source: Mapping[str, str]) -> dict[str, str]:
+    """Name the settings of the environment that decide what a worker computes, and how fast."""
+    return {name: source[name] for name in TUNING if name in source}
 
 
 def clean_environment(source: Mapping[str, str], *, home: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -13,6 +14,9 @@ SEED = 20260802
 RESAMPLES = 1000
 IOU = 0.5
 NO_LABELS = "no labels: set inputs.labels"
+BINOMIAL = "every input gave the same: 95 % binomial bound for so many inputs"
+TAIL = 0.025  # of the binomial bound
+MOST_INPUTS = 1_000_000
 
 DEFINITIONS = {
     "map50": (
@@ -331,11 +335,26 @@ def _bootstrapped(figure: Callable[[Array], float | None], images: int) -> tuple
 
 
 def _honest(value: float, low: float, high: float, images: int) -> tuple[float | None, float | None, str]:
-    """Widen what resampling cannot see: when every image agrees, all resamples do too."""
+    """Widen what resampling cannot see: when every input agrees, all resamples do too."""
     if high - low > 1e-9:
-        return low, high, "95 % bootstrap interval over the images, fixed seed"
+        return low, high, "95 % bootstrap interval over the inputs, fixed seed"
     if value in (0.0, 1.0):
-        reach = 0.025 ** (1 / images)
+        reach = TAIL ** (1 / images)
         ends = (reach, 1.0) if value else (0.0, 1 - reach)
-        return *ends, "every image gave the same: 95 % binomial bound for so many images"
+        return *ends, BINOMIAL
     return None, None, "no interval: every resample gave the same"
+
+
+def inputs_to_settle(value: float, limit: float, *, strict: bool) -> int | None:
+    """Count the inputs, all giving the same, from which the binomial bound passes a limit; none when no count does."""
+    target = limit if value else 1 - limit
+    if not 0 < target < 1:
+        return None
+    count = max(1, math.floor(math.log(TAIL) / math.log(target)) - 1)
+    while count <= MOST_INPUTS:
+        reach = TAIL ** (1 / count)
+        bound, over = (reach, reach > limit) if value else (1 - reach, 1 - reach < limit)
+        if over or (bound == limit and not strict):
+            return count
+        count += 1
+    return None

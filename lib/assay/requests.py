@@ -1,11 +1,12 @@
 """The request: the one document that says everything a stage is asked with."""
 
 import json
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from assay import code, files, layout
+from assay import code, files, layout, proc
 from assay.code import OwnCode
 from assay.digests import Digests
 from assay.domain import Experiment, values
@@ -85,6 +86,8 @@ class Requests:
             return code.imports(module) if module else []
         if kind == "in_place":
             return self.edited_functions(stage)
+        if kind == "beside":
+            return self._beside(stage)
         path = {"labels": self.experiment.inputs.labels, "notes": self.experiment.notes}[kind]
         return self._watch(stage, str(self.workspace.root / path)) if path else None
 
@@ -92,6 +95,16 @@ class Requests:
     def checkpoint_path(self) -> Path:
         """Give the checkpoint's place on this machine."""
         return self.workspace.root / Path(self.experiment.model.checkpoint).expanduser()
+
+    def _beside(self, stage: Stage) -> dict[str, str]:
+        """Digest what lies beside a recipe's adapter: it goes with it."""
+        folder = self.workspace.root / self.experiment.recipe
+        if not self.experiment.adapter:
+            return {}
+        self.folders.add(str(folder))
+        found = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith((".", "README")))
+        beside = [p for p in found if p.name not in ("adapter.py", "recipe.yaml")]
+        return {p.name: self._watch(stage, str(p)) or "" for p in beside}
 
     def named_files(self, kinds: set[str]) -> list[tuple[str, Path]]:
         """Name the inputs of these kinds that the experiment gives by path: (key, where it should be)."""
@@ -171,6 +184,8 @@ class Requests:
     def _fact(self, kind: str) -> Any:
         if kind == "interpreter":
             return self.interpreter_facts
+        if kind == "variables":
+            return proc.tuning(os.environ)
         from assay import hardware
 
         return hardware.gpus() if kind == "accelerator" else hardware.facts()

@@ -13,7 +13,11 @@ TOOL = f"{CACHE}/tool.txt"
 SHARED = f"{CACHE}/digests.jsonl"
 CODE = f"{CACHE}/code.json"
 CHOOSES = (".venv/pyvenv.cfg", ".pixi/envs/default/bin/python", "pixi.toml", "pyproject.toml")  # an interpreter
-FACTS_FROM = ("VIRTUAL_ENV", "CONDA_PREFIX", "CUDA_VISIBLE_DEVICES", "HOME")
+FACTS_FROM = (
+    *("VIRTUAL_ENV", "CONDA_PREFIX", "HOME", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"),
+    *("ROCR_VISIBLE_DEVICES", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS"),
+    *("NPY_DISABLE_CPU_FEATURES", "NVPL_BLAS_DEBUG_CPU_TYPE"),
+)
 RACY_NS = 20_000_000
 MAGIC, END = "assay stamp 1", "end\n"
 HERE = os.path.dirname(os.path.abspath(__file__))

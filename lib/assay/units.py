@@ -1,9 +1,11 @@
 """How numbers are written: the interval decides the digits."""
 
 import math
+import re
 
 SIGNIFICANT = 3  # digits of a number that has no interval
 MOST = 6  # digits of a number whose interval is next to nothing
+TINY = 1e-4  # below, as 4.37e-12
 
 OPERATORS = {"<=": "at most", "<": "below", ">=": "at least", ">": "above"}
 METRIC_UNITS = {
@@ -32,8 +34,18 @@ def number(value: float, places: int | None = None) -> str:
         return str(value)
     if places is None:
         places = decimals(value)
+    if 0 < abs(value) < TINY and places > 0:
+        return _tiny(value, places)
     text = f"{round(value, places):.{max(0, places)}f}"
     return text.removeprefix("-") if float(text) == 0 else text
+
+
+def _tiny(value: float, places: int) -> str:
+    """Write a very small number with its power of ten; one that is nothing at so many decimals as 0."""
+    digits = places + math.floor(math.log10(abs(value)))
+    if digits < 0:
+        return number(0.0, min(places, SIGNIFICANT))
+    return re.sub(r"e([+-])0*", r"e\1", f"{value:.{digits}e}")
 
 
 def exact(value: float) -> str:

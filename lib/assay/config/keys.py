@@ -67,7 +67,7 @@ KEYS = (
     Key(
         path="source.path",
         kind="inside",
-        example="examples/tinyyolo/source",
+        example="examples/tinyyolo",
         doc="A folder below the repository that holds the model's code. Not together with source.repo.",
     ),
     Key(
@@ -121,7 +121,9 @@ KEYS = (
         choices=("refs", "datasets", "downloads", "synthetic"),
         default=("refs", "datasets", "downloads"),
         example="[refs, datasets, downloads]",
-        doc="Where inputs are looked for, in this order; made from the contract when nothing is found.",
+        doc="Where inputs are looked for, in this order: refs is upstream's tree, datasets and downloads are folders of "
+        "that name in the repository. With labels, the labelled files are taken whatever they are called; else what "
+        "the task suggests: pictures, or sounds for speech. Made up from the contract when nothing is found.",
     ),
     Key(
         path="inputs.count",
@@ -135,8 +137,9 @@ KEYS = (
     Key(
         path="inputs.labels",
         kind="inside",
-        example="examples/tinyyolo/labels.json",
-        doc="The file with the truth about the inputs; without it no quality is measured.",
+        example="examples/tinyyolo/data/labels.json",
+        doc="The JSON file with the truth, by file: {images: {a.png: 7}}; a key may be a path as far as it tells files "
+        "apart. Without it no quality is measured.",
     ),
     Key(
         path="contract",

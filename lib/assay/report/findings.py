@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from assay.report.escape import Safe, code
 from assay.report.identity import file_link, judged_number
-from assay.report.numbers import configurations, parts, plain_latency
+from assay.report.numbers import absent, configurations, parts, plain_latency
 from assay.report.tables import phrase
+from assay.report.verdict import without
 from assay.report.view import Context, View, share, times
 
 SEVERITIES = ("high", "medium", "low")
@@ -54,7 +55,8 @@ def _bottleneck(view: View, _: Context) -> Iterator[Finding]:
         name = max(medians, key=lambda key: medians[key].value["value"])
         if medians[name].value["value"] / whole >= DOMINATES:
             part = share(medians[name], list(medians.values()))
-            what = phrase("{name} takes {share} of a call", name=name, share=part)
+            rest = f" {without(absent(entry))}" if absent(entry) else ""
+            what = phrase("{name} takes {share} of a call{rest}", name=name, share=part, rest=Safe(rest))
             evidence = Safe("; ".join(phrase("{k} {v}", k=k, v=v.quantity()) for k, v in medians.items()))
             yield Finding("bottleneck", "low", what, evidence, Safe(actions[name]))
 
@@ -65,7 +67,14 @@ def _tail(view: View, _: Context) -> Iterator[Finding]:
     if slow is not None and latency["p50"].measured() and slow.value["value"] > TAIL * latency["p50"].value["value"]:
         what = phrase("slow calls take {n} the median ({name})", n=times(slow, latency["p50"]), name=slow.key)
         evidence = phrase("{slow} against {p50}", slow=slow.quantity(), p50=latency["p50"].quantity())
-        yield Finding("bottleneck", "medium", what, evidence, Safe("set the target on the tail, not on the median"))
+        advice = "see what the slow calls have in common: outputs/samples.json"
+        advice = advice if _tail_target(view) else "set the target on the tail, not on the median"
+        yield Finding("bottleneck", "medium", what, evidence, Safe(advice))
+
+
+def _tail_target(view: View) -> bool:
+    keys = (str(entry["key"].value) for entry in view.record("metrics")["targets"])
+    return any(key.startswith(("latency_ms.p90", "latency_ms.p95", "latency_ms.p99")) for key in keys)
 
 
 def _cold(view: View, _: Context) -> Iterator[Finding]:

@@ -70,6 +70,16 @@ def file_link(path: str) -> Safe:
     return Safe(f"[{code(path)}](../{url(path)})")
 
 
+def input_name(view: View, id: Node) -> Safe:
+    """Name an input by its id and the file that it was copied from."""
+    for item in view.record("inputs")["items"]:
+        if item["id"].value == id.value:
+            if item["origin"].value == "synthesised":
+                return phrase("{id} (made up)", id=id.code())
+            return phrase("{id} {name}", id=id.code(), name=str(item["source"].value).rpartition("/")[2])
+    return id.code()
+
+
 # ---------------------------------------------------------------- identity
 def identity(view: View, context: Context) -> Safe:
     """Say which bytes were examined, and whose they are said to be."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from assay.report.escape import Safe
 from assay.report.tables import paragraphs, phrase, table
 from assay.report.view import Node, View, share
@@ -11,6 +13,12 @@ COLD = ("start", "read", "build", "first")
 RAM = ("ram_idle", "ram_build", "ram_first", "ram_steady")
 VRAM = ("vram_allocated", "vram_reserved", "vram_process")
 PARTS = ("preprocess", "model", "postprocess")
+UNCONTENDED = Safe(
+    "Uncontended is what a call costs without the machine's other work (CPU time on one thread, else the wall time of "
+    "uninterrupted calls): waiting puts the experienced time above it, and the model's, timed in calls of their own "
+    "that each follow a pause, can come out above the experienced one."
+)
+_PRESSURE = re.compile(r"some avg10=(\d+(?:\.\d+)?)(?: .*)?")
 
 
 def configurations(view: View) -> list[Node]:
@@ -25,8 +33,18 @@ def scope(configuration: Node, name: str) -> Node:
 
 def plain_latency(view: View) -> Node:
     """Enter the latency that a plain target means: the first configuration, end to end, else the model."""
-    first = next(iter(configurations(view)), view.record("none"))
+    first = plain(view)
     return scope(first, "end_to_end") or scope(first, "model")
+
+
+def plain(view: View) -> Node:
+    """Enter the configuration that a plain target means; empty when none was measured."""
+    return next(iter(configurations(view)), view.record("none"))
+
+
+def absent(configuration: Node) -> list[str]:
+    """Name the parts around the model that did not run."""
+    return [name for name in PARTS if name != "model" and not scope(configuration, name)]
 
 
 def parts(configuration: Node) -> list[Node]:
@@ -46,6 +64,7 @@ def latency(view: View) -> Safe:
         blocks += [
             phrase("**{what}** {how}", what=_configuration(entry), how=_warmup(entry)),
             table(("as experienced, ms", *EXPERIENCED, "n"), warm),
+            Safe("") if blocks else UNCONTENDED,
             table(("without other work", "uncontended", "over reference kernel", "wall over CPU", "contended"), quiet),
         ]
     return paragraphs(*blocks, _cold(view), _method(view) if blocks else "")
@@ -152,7 +171,7 @@ def hardware(view: View) -> Safe:
             [Safe("load after"), noise["load_after"].num(places=2)],
             [Safe("involuntary switches"), noise["involuntary_switches"].num()],
             [Safe("steal ticks"), noise["steal_ticks"].show()],
-            [Safe("pressure"), noise["pressure"].text() or Safe("not known")],
+            [Safe("pressure"), _pressure(noise["pressure"])],
             [Safe("governor"), noise["governor"].text() or Safe("not known")],
         ]
     runtimes = [entry["runtime"] for entry in configurations(view) if entry["runtime"]]
@@ -162,3 +181,12 @@ def hardware(view: View) -> Safe:
         versions = Safe(", ".join(named) or "not recorded")
         rows += [[Safe("engine"), versions], [Safe("isolation"), runtime["isolation"].text() or Safe("not recorded")]]
     return table(("machine", "value"), rows)
+
+
+def _pressure(node: Node) -> Safe:
+    """Read the kernel's line: the share of the last 10 s in which some work waited for a CPU."""
+    found = _PRESSURE.fullmatch(str(node.value or ""))
+    if not found:
+        return node.text() or Safe("not known")
+    share = node.view.link(node.name, node.pointer, f"{found[1]} %", f"= some avg10 in {node.pointer}")
+    return phrase("CPU waited {share} of the last 10 s", share=share)

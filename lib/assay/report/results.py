@@ -6,9 +6,10 @@ import hashlib
 import re
 import shlex
 
-from assay import canonical, layout
+from assay import canonical, layout, plan
+from assay.records import RECORDS
 from assay.report.escape import Safe, block, code, text, url, visible
-from assay.report.identity import file_link
+from assay.report.identity import file_link, input_name
 from assay.report.numbers import COLD, EXPERIENCED, RAM, VRAM
 from assay.report.tables import bullets, paragraphs, phrase, table
 from assay.report.view import Context, Node, View
@@ -24,6 +25,7 @@ NOT_YET = (
     ("profile", "time by operator"),
     ("train", "one training step"),
 )
+MAKERS = {name: stage.name for stage in plan.STAGES for name in RECORDS if layout.record(name) in stage.writes}
 _PICTURE = re.compile(r"pictures/[A-Za-z0-9_-][A-Za-z0-9_./-]*\.(?:png|jpg|jpeg|webp|gif)")
 
 
@@ -75,7 +77,7 @@ def figures(view: View) -> Safe:
 def tensors(view: View) -> Safe:
     """Table what went into the model and what came out, for the first inputs."""
     rows = [
-        [item["id"].code(), Safe(way), *_facts(entry)]
+        [input_name(view, item["id"]), Safe(way), *_facts(entry)]
         for item in list(view.record("infer")["items"])[:TENSORS]
         for way, entries in (("in", item["tensors"]), ("out", item["outputs"]))
         for entry in entries
@@ -93,7 +95,7 @@ def predictions(view: View) -> Safe:
     labels = view.record("inputs")["labels"]
     entries = [entry for entry in view.record("predictions")["items"] if entry["result"].value is not None]
     rows = [
-        [entry["id"].code(), _result(entry["result"]), _result(labels[entry["id"].value])]
+        [input_name(view, entry["id"]), _result(entry["result"]), _result(labels[entry["id"].value])]
         for entry in entries[:PREDICTIONS]
     ]
     return table(("input", "decoded answer", "label"), rows)
@@ -196,7 +198,7 @@ def provenance(view: View) -> Safe:
             if entry[key]
         ]
     rows += [
-        [file_link(layout.record(name)), Safe("–"), code(_digest(view.records[name])), text(name)]
+        [file_link(layout.record(name)), Safe("–"), code(_digest(view.records[name])), text(MAKERS.get(name, name))]
         for name in sorted(view.records)
     ]
     whole = table(("file", "bytes", "SHA-256", "made by"), rows, right=("bytes",))

@@ -9,15 +9,17 @@ from assay.report.escape import Safe
 from assay.report.experiment import notice, quoted
 from assay.report.findings import Finding, command, findings
 from assay.report.identity import asked, mark, origin, source_of
-from assay.report.numbers import RAM, configurations, plain_latency
+from assay.report.numbers import RAM, absent, configurations, plain, plain_latency
 from assay.report.render import render
 from assay.report.results import NOT_YET, skipped
-from assay.report.tables import bullets, phrase, table
-from assay.report.verdict import STAGES
+from assay.report.tables import bullets, paragraphs, phrase, table
+from assay.report.verdict import STAGES, without
 from assay.report.view import Context, Node, View
 
 RISKS = 6
 STEPS = 6
+EXPORT = "export it to ONNX"
+CLOSED = ("tensorrt", "gguf", "npz", "npy")  # made for one runtime, or no model at all: the original is needed
 TO_DO = {
     "GO": Safe("use it for what was asked"),
     "NO-GO": Safe("do not use it as it is"),
@@ -41,13 +43,13 @@ def stakeholder_report(records: Mapping[str, Any], context: Context) -> str:
             "valid_for": _valid_for(view),
             "plain": _plain(view),
             "asked": _asked(view),
-            "verified": bullets(_verified(view)),
+            "verified": _verified_section(view),
             "bottlenecks": bullets([_line(f) for f in found if f.kind == "bottleneck"]),
             "risks": _risks([f for f in found if f.kind != "bottleneck"]),
             "because": bullets([reason.linked() for reason in view.record("metrics")["because"]][:STEPS]),
             "steps": bullets(steps[:STEPS]) or Safe("- nothing is open for what was asked"),
             "unknown": bullets(_unknown(view)),
-            "next": bullets(_next(found, context)),
+            "next": bullets(_next(view, found, context)),
             "notes": quoted(context),
         },
     )
@@ -60,7 +62,16 @@ def _valid_for(view: View) -> Safe:
         "checkpoint {name} with SHA-256 {sha}; numbers for {cpu}",
         name=checkpoint["name"].code() if checkpoint else "not known",
         sha=checkpoint["sha256"].code() if checkpoint else "not known",
-        cpu=machine["cpu"].text() if machine else "no machine, as nothing was measured",
+        cpu=_machine(machine) if machine else "no machine, as nothing was measured",
+    )
+
+
+def _machine(machine: Node) -> Safe:
+    return phrase(
+        "{cpu}, {cores} cores, {memory} of memory",
+        cpu=machine["cpu"].text(),
+        cores=machine["cores"].num(),
+        memory=machine["memory_mib"].num("MiB"),
     )
 
 
@@ -69,7 +80,9 @@ def _plain(view: View) -> Safe:
     checkpoint, task = view.record("checkpoint"), view.record("contract")["task"]
     kind = phrase("a {task} model", task=task.text()) if task else Safe("a model whose task is unknown")
     name = checkpoint["name"].text() if checkpoint else Safe("The checkpoint")
-    sentences = [phrase("{name} is {kind}.", name=name, kind=kind), _ran(view), *_speed(view), *_worth(view)]
+    read = any(claim["status"].value == "read" for claim in _claims(view) if claim["id"].value == "model.task")
+    be = "says it is" if read else "is"
+    sentences = [phrase("{name} {be} {kind}.", name=name, be=be, kind=kind), _ran(view), *_speed(view), *_worth(view)]
     return Safe(" ".join(sentence for sentence in sentences if sentence))
 
 
@@ -86,19 +99,32 @@ def _ran(view: View) -> Safe:
 
 
 def _speed(view: View) -> list[Safe]:
-    latency = plain_latency(view)
+    latency, configuration = plain_latency(view), plain(view)
     sentences = []
     if latency["experienced"]["p50"].measured():
-        whole = latency["scope"].value == "end_to_end"
-        what = Safe("start to finish" if whole else "the model alone, without the rest")
-        p50 = latency["experienced"]["p50"].alone()
-        sentences.append(phrase("Half of all calls ({what}) take at most {p50}.", what=what, p50=p50))
-    for entry in configurations(view)[:1]:
-        peaks = [entry["memory"][name] for name in RAM if entry["memory"][name].measured()]
-        if peaks:
-            most = max(peaks, key=lambda node: node.value["value"])
-            sentences.append(phrase("It needs up to {ram} of memory.", ram=most.alone()))
+        sentences.append(
+            phrase(
+                "Half of all calls ({what}, batch {batch}, threads {threads}) take at most {p50}.",
+                what=_extent(latency, configuration),
+                batch=configuration["batch"].num(),
+                threads=configuration["threads"].num(),
+                p50=latency["experienced"]["p50"].alone(),
+            )
+        )
+    peaks = [(entry["memory"][name], entry) for entry in configurations(view) for name in RAM]
+    known = [(peak, entry) for peak, entry in peaks if peak.measured()]
+    if known:
+        most, where = max(known, key=lambda pair: float(pair[0].value["value"]))
+        sentences.append(phrase("It needs up to {ram} of memory ({id}).", ram=most.alone(), id=where["id"].text()))
     return sentences
+
+
+def _extent(latency: Node, configuration: Node) -> Safe:
+    """Say what a call covers: start to finish only when every part of it ran."""
+    if latency["scope"].value != "end_to_end":
+        return Safe("the model alone, without the rest")
+    parts = absent(configuration)
+    return Safe(without(parts)) if parts else Safe("start to finish")
 
 
 def _worth(view: View) -> list[Safe]:
@@ -119,8 +145,28 @@ def _asked(view: View) -> Safe:
     return table(("asked", "measured", "verdict", "how sure (95 % interval)"), rows)
 
 
+def _verified_section(view: View) -> Safe:
+    """List what was seen to be so; apart from it, what somebody only said, and what ran."""
+    verified, trusted, ran = _verified(view), _trusted(view), _ran_with(view)
+    if not (verified or trusted or ran):
+        return Safe("")
+    return paragraphs(bullets(verified or [Safe("nothing: it did not run")]), trusted, ran)
+
+
+def _claims(view: View) -> list[Node]:
+    """List the claims, without the one about a preprocessing that never ran."""
+    idle = _idle(view)
+    return [c for c in view.record("contract")["claims"] if not (idle and c["id"].value == "pre.function")]
+
+
+def _idle(view: View) -> bool:
+    """Tell whether preprocessing never ran, as every input was made up."""
+    items = view.record("inputs")["items"]
+    return bool(items) and all(item["origin"].value == "synthesised" for item in items)
+
+
 def _verified(view: View) -> list[Safe]:
-    probe, contract = view.record("probe"), view.record("contract")
+    probe = view.record("probe")
     lines = []
     if view.record("infer")["items"]:
         lines.append(phrase("it runs: {n} raw answers were kept", n=view.record("infer")["items"].count()))
@@ -128,19 +174,42 @@ def _verified(view: View) -> list[Safe]:
         lines.append(Safe("batches give the same answers as single inputs"))
     if probe["deterministic"].value is True:
         lines.append(Safe("the same input gives the same answer twice"))
-    good = [c for c in contract["claims"] if c["status"].value in ("observed", "verified", "confirmed", "corrected")]
+    good = [claim["id"].code() for claim in _claims(view) if _seen(claim)]
     if good:
-        names = Safe(", ".join(claim["id"].code() for claim in good[:8]) + (" …" if len(good) > 8 else ""))
-        lines.append(phrase("how it is used, with evidence: {names}", names=names))
-    return lines + [
-        phrase("{names} from {by}", names=", ".join(names), by=by) for by, names in _by_origin(contract).items()
-    ]
+        lines.append(phrase("how it is used, with evidence: {names}", names=_few(good)))
+    return lines
 
 
-def _by_origin(contract: Node) -> dict[Safe, list[str]]:
+def _seen(claim: Node) -> bool:
+    """Tell whether a claim was observed; a person's yes takes nothing away from that."""
+    probed = any(item["kind"].value == "probe" for item in claim["evidence"])
+    return claim["status"].value in ("observed", "verified") or (claim["status"].value == "confirmed" and probed)
+
+
+def _trusted(view: View) -> Safe:
+    """Name what an experiment, a recipe or a person said, and nothing observed."""
+    said = [c for c in _claims(view) if c["status"].value in ("confirmed", "corrected") and not _seen(c)]
+    names = [phrase("{id} ({by})", id=claim["id"].code(), by=claim["by"].text()) for claim in said]
+    return phrase("Taken on trust: {names}.", names=_few(names)) if names else Safe("")
+
+
+def _few(names: list[Safe]) -> Safe:
+    return Safe(", ".join(names[:8]) + (" …" if len(names) > 8 else ""))
+
+
+def _ran_with(view: View) -> Safe:
+    if not view.record("infer")["items"]:
+        return Safe("")
+    groups = _by_origin(view.record("contract"), idle=_idle(view))
+    parts = [phrase("{names} from {by}", names=", ".join(names), by=by) for by, names in groups.items()]
+    what = phrase("It ran with {parts}.", parts=Safe("; ".join(parts))) if parts else Safe("")
+    return Safe(f"{what} Preprocessing did not run: every input was made up.") if what and _idle(view) else what
+
+
+def _by_origin(contract: Node, *, idle: bool) -> dict[Safe, list[str]]:
     groups: dict[Safe, list[str]] = {}
     for entry in contract["functions"]:
-        if entry.value != "none":
+        if entry.value != "none" and not (idle and entry.key == "preprocess"):
             groups.setdefault(origin(entry), []).append(entry.key)
     return groups
 
@@ -160,6 +229,7 @@ def towards_go(view: View, context: Context) -> list[Safe]:
     """List what would turn the verdict into a GO: the cheapest first, each with its command or its decider."""
     contract, targets = view.record("contract"), view.record("metrics")["targets"]
     steps = [phrase("unblock {name}: {reason}", name=name, reason=reason) for name, reason in _stuck(view)]
+    steps += [phrase("{out}, then say how it is used", out=out) for out in _way_out(view)]
     if contract["questions"]:
         n = contract["questions"].count()
         steps.append(phrase("answer the open questions ({n}): a recipe, or contract: in the experiment", n=n))
@@ -169,6 +239,8 @@ def towards_go(view: View, context: Context) -> list[Safe]:
         if claim["status"].value == "conflict"
     ]
     steps += _functions_to_give(contract)
+    if _idle(view):
+        steps.append(Safe("give real inputs: inputs.find"))
     if not targets:
         steps.append(Safe("say what is good enough: targets: in the experiment"))
     steps += [_settle(entry, context) for entry in targets if entry["status"].value == "undecided" and _alone(entry)]
@@ -236,8 +308,17 @@ def _worst(view: View) -> list[tuple[Safe, Safe]]:
     return [(what, why) for what, why in skipped(view) if "all figures" in what or set(what.split(", ")) & figures]
 
 
-def _next(found: list[Finding], context: Context) -> list[Safe]:
+def _way_out(view: View) -> list[Safe]:
+    """Name the way out for a format that does not run here."""
+    if view.record("match")["status"]["word"].value != "blocked":
+        return []
+    out = "ask its maker for an ONNX export" if view.record("checkpoint")["format"]["name"].value in CLOSED else EXPORT
+    return [Safe(f"{out} and name that file as the checkpoint")]
+
+
+def _next(view: View, found: list[Finding], context: Context) -> list[Safe]:
     again = command("report", context)
-    lines = [phrase("{action} ({what})", action=f.action, what=f.what) for f in found if f.kind == "bottleneck"][:2]
+    lines = _way_out(view)
+    lines += [phrase("{action} ({what})", action=f.action, what=f.what) for f in found if f.kind == "bottleneck"][:2]
     lines += [f.action for f in found if f.kind == "thin"]
     return [*dict.fromkeys(lines), phrase("then build both reports again: {cmd}", cmd=again)]

@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from assay import quality
 from assay.domain import Target
 from assay.records import (
     Cold,
     Configuration,
     Contract,
+    Inputs,
     Judged,
     Latency,
     Measured,
@@ -34,6 +36,8 @@ THROUGHPUT = ("throughput", "throughput_per_s")
 ONE_RUN = ("min", "max")  # observed, without interval by nature
 SETTLED = ("confirmed", "corrected")
 COLD = ("start", "read", "build", "first")
+AROUND = ("preprocess", "postprocess")
+MADE_UP = "every input was made up to fit: real ones were not found"
 STAGES = ("match", "probe", "infer", "predictions", "measure", "stats")
 
 
@@ -98,13 +102,26 @@ def _from_stats(target: Target, name: str, statistic: str, stats: Stats | None) 
         scope = target.where.get("scope", "end_to_end")
         return Reading(Skipped(reason=f"{configuration.id}: scope {scope} not measured"))
     if name in THROUGHPUT:
-        return _throughput(configuration, latency, where)
-    return _latency(target, name, statistic, latency, f"{where}/latency/{configuration.latency.index(latency)}")
+        return _throughput(configuration, latency, where, _note(target, configuration, latency))
+    note = _note(target, configuration, latency)
+    return _latency(name, statistic, latency, f"{where}/latency/{configuration.latency.index(latency)}", note)
 
 
-def _latency(target: Target, name: str, statistic: str, latency: Latency, where: str) -> Reading:
-    as_asked = latency.scope == target.where.get("scope", "end_to_end")
-    note = "" if as_asked else "judged on the model alone, no end-to-end"
+def _note(target: Target, configuration: Configuration, latency: Latency) -> str:
+    """Say what a figure that should cover the whole call leaves out."""
+    if latency.scope != target.where.get("scope", "end_to_end"):
+        return "judged on the model alone, no end-to-end"
+    measured = {entry.scope for entry in configuration.latency}
+    absent = [name for name in AROUND if name not in measured] if latency.scope == "end_to_end" else []
+    return f"{without(absent)}, which did not run" if absent else ""
+
+
+def without(parts: Sequence[str]) -> str:
+    """Say which parts of a call are left out."""
+    return f"without {' and '.join(f'{part}ing' for part in parts)}"
+
+
+def _latency(name: str, statistic: str, latency: Latency, where: str, note: str) -> Reading:
     if name == "uncontended_ms":
         return Reading(latency.uncontended, f"{where}/uncontended", note)
     return Reading(
@@ -142,12 +159,13 @@ def _scope(where: Mapping[str, str], configuration: Configuration) -> Latency | 
     return by_scope.get("end_to_end") or by_scope.get("model")
 
 
-def _throughput(configuration: Configuration, latency: Latency, where: str) -> Reading:
+def _throughput(configuration: Configuration, latency: Latency, where: str, note: str) -> Reading:
     quiet, batch = latency.uncontended, configuration.batch
     if isinstance(quiet, Measured) and quiet.value > 0 and quiet.low and quiet.high:
         low, high = batch * 1e3 / quiet.high, batch * 1e3 / quiet.low
         quiet = Measured(value=batch * 1e3 / quiet.value, unit="items/s", n=quiet.n, low=low, high=high)
-    return Reading(configuration.throughput, f"{where}/throughput", contended=latency.contended, uncontended=quiet)
+    where = f"{where}/throughput"
+    return Reading(configuration.throughput, where, note, contended=latency.contended, uncontended=quiet)
 
 
 def _cold(cold: Cold | None, where: str) -> Reading:
@@ -222,7 +240,9 @@ def _say(target: Target, quantity: Measured, side: str) -> str:
 
 
 def _more(target: Target, quantity: Measured) -> str:
-    """Guess the sample count that would settle it: intervals shrink with the root of n."""
+    """Guess the sample count that would settle it: intervals shrink with the root of n, binomial bounds do not."""
+    if quality.BINOMIAL in quantity.method:
+        return _more_of_the_same(target, quantity)
     margin = abs(quantity.value - target.limit)
     width = (quantity.high or 0.0) - (quantity.low or 0.0)
     if margin <= 0 or width / 2 > 30 * margin:
@@ -232,6 +252,14 @@ def _more(target: Target, quantity: Measured) -> str:
     digits = 1 - math.floor(math.log10(wanted)) if wanted > 99 else 0
     what = "samples" if quantity.unit else "inputs"
     return f"; about {round(wanted, digits)} {what} would likely settle it"
+
+
+def _more_of_the_same(target: Target, quantity: Measured) -> str:
+    strict = target.op in ((">", "<=") if quantity.value else ("<", ">="))
+    wanted = quality.inputs_to_settle(quantity.value, target.limit, strict=strict)
+    if wanted is None:
+        return "; no reachable number of inputs would settle it"
+    return f"; {wanted} inputs that all give the same would settle it"
 
 
 def _ends(quantity: Measured) -> str:
@@ -245,17 +273,30 @@ def _text(quantity: Measured) -> str:
 
 # ---------------------------------------------------------------- the whole
 def verdict(
-    judged: Sequence[Judged], contract: Contract | None, statuses: Mapping[str, Status | None]
+    judged: Sequence[Judged],
+    contract: Contract | None,
+    statuses: Mapping[str, Status | None],
+    inputs: Inputs | None = None,
 ) -> tuple[str, list[str]]:
-    """Give the verdict and its reasons, strongest first; statuses are those of the stages that can be blocked."""
+    """Give the verdict and its reasons, strongest first; statuses are those of the stages that can be blocked.
+
+    On made-up inputs nothing is decided, not even a miss: what they cost is not what real ones would.
+    """
     missed = [f"{_asked(j)} is missed{_measured(j)}" for j in judged if j.status == MISSED]
     open_points = _blocked(statuses) + _unknown(contract) + _undecided(judged)
+    if inputs is not None and made_up(inputs):
+        return NOT_DECIDED, [f"{MADE_UP} ({inputs.note})" if inputs.note else MADE_UP, *missed, *open_points]
     if missed:
         return NO_GO, missed + open_points
     if open_points:
         return NOT_DECIDED, open_points
     count = len(judged)
     return GO, [f"{count} of {count} targets met"]
+
+
+def made_up(inputs: Inputs) -> bool:
+    """Tell whether there are inputs, and none of them is real."""
+    return bool(inputs.items) and all(item.origin == "synthesised" for item in inputs.items)
 
 
 def _asked(judged: Judged) -> str:

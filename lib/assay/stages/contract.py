@@ -1,5 +1,6 @@
 """Stage contract: what goes in, what comes out, and who says so; and the adapter that will run."""
 
+import shutil
 from typing import Any
 
 from assay import code, contracts, layout
@@ -23,6 +24,8 @@ def run(job: Job) -> None:
     claims, questions = contracts.said(claims, questions, job.experiment.contract)
     axis, most = contracts.batching(checkpoint, probe)
     graph = checkpoint.graph
+    for name in job.request["files"]["beside"]:
+        shutil.copyfile(job.root / job.experiment.recipe / name, job.out(f"scripts/{name}"))
     job.write("params", Params(params=_params(job, module)))
     job.write(
         "contract",

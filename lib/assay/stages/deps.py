@@ -8,6 +8,7 @@ from assay.records import Environment, Match, Package, Status
 from assay.stages.job import Job
 
 GRAPHS = ("onnx",)  # formats that carry their own graph: no class has to be found
+WEIGHTS = ("torch-zip", "torch-legacy", "safetensors", "huggingface", "npz", "npy")  # arrays by name, and no graph
 
 
 def run(job: Job) -> None:
@@ -16,6 +17,7 @@ def run(job: Job) -> None:
     recipe = job.experiment.adapter
     adapter = code.text_of(job.root / recipe, recipe) if recipe else None
     local = {p.rsplit("/", 1)[-1].removesuffix(".py") for p in job.record("source").python_files}
+    local |= {name.removesuffix(".py") for name in job.request["files"]["beside"]}
     chosen, installed = job.requests.python, tuple(job.request["facts"]["interpreter"]["packages"])
     needs = interpreter.runtime_packages(checkpoint.format.name, adapter, installed)
     needs = [need for need in needs if need[0].lstrip("?") not in local and not _unknown_extra(need)]
@@ -61,8 +63,9 @@ def _unknown_extra(need: tuple[str, str, str]) -> bool:
 def _match(form: str) -> Status:
     if form in GRAPHS:
         return Status(reason=f"{form} carries its graph: no class has to be matched")
+    weights = f"{form}: weights without a graph: the class they belong to is not looked for yet"
     return Status(
         word="blocked",
-        reason=f"{form}: the class that these weights belong to is not looked for yet",
+        reason=weights if form in WEIGHTS else f"{form} does not run in this version",
         question="is there an ONNX export of this model?",
     )

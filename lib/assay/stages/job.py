@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from assay import files, hardware, layout, records
+from assay import files, hardware, layout, proc, records
 from assay.canonical import dumps
 from assay.errors import StageFailed
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # names for the reader; a change there is no change of any st
     from assay.plan import Stage
     from assay.requests import Requests
     from assay.workspace import Workspace
+OWN = (".partial", "outputs/", "raw/", "logs/", layout.WORKER)  # read by a worker, and accounted for elsewhere
 
 
 class Job:
@@ -100,7 +101,7 @@ class Job:
         from assay import bridge
 
         bridge.install_worker(self.workspace.path)
-        request = {"protocol": 1, "verb": verb, **more}
+        request = {"protocol": 1, "verb": verb, "environment": proc.tuning(os.environ), **more}
         request_file = self.out(f"scripts/{self.step}{suffix}.json")
         checkpoint = self.requests.checkpoint_path if "checkpoint" in more else None
         key = self._examined(checkpoint, more["checkpoint"]["sha256"]) if checkpoint else None
@@ -115,9 +116,8 @@ class Job:
             stat_key=key,
             limits=bridge.Limits(seconds=1800.0, memory_mib=hardware.memory_mib() * 8 // 10),
         )
-        self.discovered |= {
-            path for path in outcome.read if not path.startswith((".partial", "outputs/", "raw/", "scripts/", "logs/"))
-        }
+        self.discovered |= {path for path in outcome.read if not path.startswith(OWN) and path != layout.ADAPTER}
+        self.discovered |= {f"package:{name.rpartition('-')[0]}" for name in outcome.packages}
         here = str(self.root.resolve()) + os.sep
         self.discovered |= {f"root:{path[len(here) :]}" for path in outcome.outside if path.startswith(here)}
         if outcome.value is None:
@@ -150,7 +150,7 @@ class Job:
             "checkpoint": self.named_checkpoint(),
             "adapter": layout.ADAPTER if any(by in ("recipe", "edited") for by in contract.functions.values()) else "",
             "functions": [f for f, by in contract.functions.items() if by in ("recipe", "edited")],
-            "source_roots": [f"refs/{tree.name}" for tree in self.record("refs").trees],
+            "source_roots": [f"refs/{tree.name}" for tree in self.record("refs").trees] + self._modules_beside(),
             "device": self.experiment.device,
             "inputs": msgspec.to_builtins(contract.inputs),
             "outputs": msgspec.to_builtins(contract.outputs),
@@ -158,6 +158,11 @@ class Job:
             "max_batch": contract.max_batch,
             "params": {name: p.value for name, p in self.record("params").params.items()},
         }
+
+    def _modules_beside(self) -> list[str]:
+        """Let an adapter import the modules that lie beside it."""
+        beside = {p.name for p in self.workspace.at("scripts").glob("*.py")} - {"adapter.py", "reproduce.py"}
+        return ["scripts"] if beside else []
 
     def items(self) -> list[dict[str, str]]:
         """List the inputs as a worker's request wants them."""

@@ -14,5 +14,5 @@ def run(job: Job) -> None:
     found = quality.measure(contract.task, results, inputs.labels, threshold=threshold.value if threshold else None)
     judged = judge(job.experiment.targets, stats, found)
     statuses = {"match": job.record("match").status, "infer": predictions.status, "measure": stats.status}
-    word, because = verdict(judged, contract, statuses)
+    word, because = verdict(judged, contract, statuses, inputs)
     job.write("metrics", Metrics(metrics=found, targets=judged, verdict=word, because=because))

@@ -97,7 +97,8 @@ def repeat(request, checkpoint, out):
         command += ["--checkpoint", os.path.abspath(checkpoint)]
     log = os.path.join(out, "log")
     with open(log, "wb") as file:
-        subprocess.call(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        environment = dict(os.environ, **read(request).get("environment", {}))
+        subprocess.call(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment)
     result = read(answer) if os.path.exists(answer) else {"error": {"message": "the worker left no answer"}}
     if "error" in result:
         print("%s: %s; see %s" % (request, result["error"]["message"], log))
@@ -139,11 +140,9 @@ def measured(request, answer):
             now = median(series["cpu"]) / median(samples["reference"]["cpu"])
             low, high = (old["low"] or old["value"]) * (1 - MARGIN), (old["high"] or old["value"]) * (1 + MARGIN)
             word = "as before" if low <= now <= high else "faster than before" if now < low else "slower than before"
-            wall = median(series["wall"]) * 1000
-            print(
-                "%s: %s p50 %.3g ms, %.3g times the reference, recorded %.3g: %s"
-                % (request, latency["scope"], wall, now, old["value"], word)
-            )
+            was = latency["experienced"]["p50"].get("value", 0.0)
+            what = (request, latency["scope"], median(series["wall"]) * 1000, was, now, old["value"], word)
+            print("%s: %s p50 %.3g ms, recorded %.3g; %.3g times the reference, recorded %.3g: %s" % what)
     return bool(recorded)
 
 

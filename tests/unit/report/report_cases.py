@@ -60,7 +60,8 @@ def answer(scale: float = 1.0, n: int = 120, slowed: float = 1.0, busy: int = 0,
         "runtime": {"device": "cpu", "provider": "CPUExecutionProvider", "versions": {"onnxruntime": "1.20.1"}},
         "noise": {
             "load_before": 0.4, "load_after": 1.2, "involuntary_switches": 7, "steal_ticks": 0,
-            "pressure": "some avg10=0.00", "governor": "performance",
+            "pressure": "some avg10=0.93 avg60=1.20 avg300=2.00 total=89098829",
+            "governor": "performance",
         },
     }  # fmt: skip
 
@@ -136,7 +137,8 @@ def inputs(
     ]  # fmt: skip
     file = "examples/tinyyolo/labels.json" if labels else ""
     digest = SHA["labels"] if labels else ""
-    return records.Inputs(items=items, labels=labels or {}, labels_file=file, labels_sha256=digest, note="")
+    note = "made-up tensors: no real input was found" if origin == "synthesised" else ""
+    return records.Inputs(items=items, labels=labels or {}, labels_file=file, labels_sha256=digest, note=note)
 
 
 def facts(name: str, shape: list[int]) -> records.ArrayFacts:
@@ -196,10 +198,15 @@ def probe(**more: Any) -> records.Probe:
 
 def concluded(found: dict[str, records.Record], targets: list[Target], metrics: list[records.Metric]) -> dict[str, Any]:
     """Judge the targets, add metrics.json, and write everything as JSON values."""
-    stats, agreed = found.get("stats"), found.get("contract")
+    stats, agreed, given = found.get("stats"), found.get("contract"), found.get("inputs")
     judged = verdict.judge(targets, stats if isinstance(stats, records.Stats) else None, metrics)
     statuses = {name: getattr(record, "status", None) for name, record in found.items()}
-    word, because = verdict.verdict(judged, agreed if isinstance(agreed, records.Contract) else None, statuses)
+    word, because = verdict.verdict(
+        judged,
+        agreed if isinstance(agreed, records.Contract) else None,
+        statuses,
+        given if isinstance(given, records.Inputs) else None,
+    )
     whole = found | {"metrics": records.Metrics(metrics=metrics, targets=judged, verdict=word, because=because)}
     return {name: records.to_json(record) for name, record in whole.items()}
 
@@ -279,7 +286,7 @@ def classification() -> dict[str, Any]:
 def blocked() -> dict[str, Any]:
     """A checkpoint without source: preprocessing is unknown, nothing ran."""
     status = records.Status(
-        word="blocked", reason="preprocessing is unknown and there are no tensors", question="how is an input made?"
+        word="blocked", reason="pickle does not run in this version", question="is there an ONNX export of this model?"
     )
     functions = dict.fromkeys(WHOLE, "none")
     ask = "How does a picture become the tensor?"
@@ -289,7 +296,7 @@ def blocked() -> dict[str, Any]:
                                  risks=["a pickle: loading it can run any code"]),
         "refs": records.Refs(trees=[], note="no source was given"),
         "contract": contract("", functions, [claim("layout", None, "unknown")], questions=[question], batch_axis=None),
-        "infer": records.Infer(status=status, items=[], runtime=None),
+        "match": records.Match(status=status), "infer": records.Infer(status=status, items=[], runtime=None),
         "predictions": records.Predictions(status=status, items=[]),
         "stats": records.Stats(status=status, hardware=None, configurations=[], noise=None, method="", samples=""),
     }  # fmt: skip

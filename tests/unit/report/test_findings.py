@@ -98,6 +98,9 @@ def test_slow_tail() -> None:
     for entry in found["stats"]["configurations"][0]["latency"]:
         entry["experienced"]["p95"]["value"] *= 5
     assert "slow calls take [5.1 times][" in said(found)
+    assert "set the target on the tail" in said(found)
+    found["metrics"]["targets"][0]["key"] = "latency_ms.p95[batch=1]"
+    assert "set the target on the tail" not in said(found) and "see what the slow calls have in common" in said(found)
 
 
 def test_bottleneck_and_cold_start_come_with_evidence() -> None:

@@ -111,6 +111,23 @@ def test_perfect_on_few_inputs_is_not_certain() -> None:
     (accuracy,) = quality.measure("classification", {id: {"label": 7} for id in labels}, labels)
     assert isinstance(accuracy.quantity, Measured)
     assert accuracy.quantity.low == pytest.approx(0.025 ** (1 / 8)) and accuracy.quantity.high == 1.0
+    assert accuracy.method == "every input gave the same: 95 % binomial bound for so many inputs"
+
+
+@given(st.sampled_from([0.0, 1.0]), st.floats(0.001, 0.999), st.booleans())
+def test_inputs_to_settle_is_the_fewest(value: float, limit: float, strict: bool) -> None:
+    def passes(n: int) -> bool:
+        bound = 0.025 ** (1 / n) if value else 1 - 0.025 ** (1 / n)
+        return (bound > limit if value else bound < limit) or (bound == limit and not strict)
+
+    wanted = quality.inputs_to_settle(value, limit, strict=strict)
+    assert wanted is not None and passes(wanted) and (wanted == 1 or not passes(wanted - 1))
+
+
+def test_no_number_of_inputs_makes_certain() -> None:
+    assert quality.inputs_to_settle(1.0, 1.0, strict=False) is None
+    assert quality.inputs_to_settle(0.0, 0.0, strict=False) is None
+    assert quality.inputs_to_settle(1.0, 1 - 1e-12, strict=False) is None
 
 
 def test_labels_of_unused_inputs_are_ignored_and_n_says_so() -> None:

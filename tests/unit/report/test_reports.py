@@ -5,14 +5,14 @@ from __future__ import annotations
 import html
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from report_cases import CASES, CONTEXT
+from report_cases import CASES, CONTEXT, claim
 
-from assay import canonical
+from assay import canonical, plan, records
 from assay.report.escape import text
 from assay.report.experiment import experiment_report
 from assay.report.render import render
@@ -105,6 +105,8 @@ def _check_beside(shown: str, record: Any, title: str, places: int) -> None:
 def _formula(title: str, record: Any) -> tuple[float, float]:
     if title.startswith("= length of "):
         return len(_at(record, title.removeprefix("= length of "))), 0
+    if title.startswith("= some avg10 in "):
+        return float(_at(record, title.removeprefix("= some avg10 in ")).split()[1].removeprefix("avg10=")), 0
     parts = LATENCY_SHARE.fullmatch(title)
     if parts:
         key, keys, base, rest = parts.groups()
@@ -199,3 +201,128 @@ def test_notes_stand_under_their_author() -> None:
     made = stakeholder_report(CASES["detection"](), CONTEXT)
     assert "> — A. Author" in made
     assert "<b>" not in made
+
+
+# ---------------------------------------------------------------- what a newcomer stumbled over
+def made(case: str, report: str, change: Callable[[dict[str, Any]], None] = lambda _: None) -> str:
+    found = CASES[case]()
+    change(found)
+    return REPORTS[report](found, CONTEXT)
+
+
+def section(markdown: str, title: str) -> str:
+    return markdown.partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+def unprepared(found: dict[str, Any]) -> None:
+    """Give made-up tensors to a model whose recipe has every function."""
+    for item in found["inputs"]["items"]:
+        item["origin"] = "synthesised"
+    for entry in found["stats"]["configurations"]:
+        entry["latency"] = [one for one in entry["latency"] if one["scope"] != "preprocess"]
+    found["contract"]["claims"] += [supplied("pre.function"), supplied("post.function")]
+
+
+def supplied(id: str) -> Any:
+    return records.to_json(claim(id, id, "confirmed"))  # type: ignore[arg-type]
+
+
+def test_made_up_inputs_are_never_start_to_finish() -> None:
+    text_ = made("detection", "stakeholder", unprepared)
+    assert "start to finish" not in text_ and "Half of all calls (without preprocessing, batch [1]" in text_
+    verified = section(text_, "What was verified")
+    assert "pre.function" not in verified and "Preprocessing did not run: every input was made up." in verified
+    assert "infer, preprocess from" not in verified and "`post.function` (reading)" in verified
+    assert "give real inputs: inputs.find" in text_ and " of a call without preprocessing:" in text_
+    assert "start to finish, batch [1]" in made("detection", "stakeholder")
+
+
+def test_memory_is_the_most_of_all_configurations_and_names_it() -> None:
+    def change(found: dict[str, Any]) -> None:
+        found["stats"]["configurations"][1]["memory"]["ram_first"]["value"] = 321.0
+
+    text_ = made("detection", "stakeholder", change)
+    place = re.search(r"needs up to \[321 MiB\]\[(n\d+)\] of memory \(b8-t1-fp32\)", text_)
+    assert place and re.search(rf'^\[{place[1]}\]: .* "/configurations/1/memory/ram_first/value"$', text_, re.MULTILINE)
+
+
+def test_valid_for_names_the_machine() -> None:
+    line = next(line for line in _lines("detection", "stakeholder") if "Valid for" in line)
+    assert re.search(r"Example CPU 8-core, \[8\]\[n\d+\] cores, \[16000 MiB\]\[n\d+\] of memory", line)
+
+
+def test_what_was_only_said_is_taken_on_trust() -> None:
+    def change(found: dict[str, Any]) -> None:
+        probed = records.Evidence(kind="probe", where="outputs/probe.json")
+        found["contract"]["claims"] += [
+            supplied("post.function"),
+            records.to_json(claim("io.dims", 1, "observed")),  # type: ignore[arg-type]
+            records.to_json(records.Claim(id="io.batch", value=1, status="confirmed", by="me", evidence=[probed])),  # type: ignore[arg-type]
+        ]
+
+    verified = section(made("detection", "stakeholder", change), "What was verified")
+    assert "with evidence: `layout`, `mean`, `io.dims`, `io.batch`\n" in verified
+    assert "Taken on trust: `resize` (reading), `post.function` (reading)." in verified
+
+
+@pytest.mark.parametrize(("status", "says"), [("read", "says it is a detection model"), ("confirmed", "is a detection")])
+def test_a_task_that_was_only_read_is_what_the_file_says(status: str, says: str) -> None:
+    def change(found: dict[str, Any]) -> None:
+        found["contract"]["claims"].append(records.to_json(claim("model.task", "detection", status)))  # type: ignore[arg-type]
+
+    assert f"tinyyolo.onnx {says}" in made("detection", "stakeholder", change)
+
+
+@pytest.mark.parametrize(
+    ("form", "out"), [("torchscript", "export it to ONNX"), ("gguf", "ask its maker for an ONNX export")]
+)
+def test_a_format_that_does_not_run_has_a_way_out(form: str, out: str) -> None:
+    def change(found: dict[str, Any]) -> None:
+        found["checkpoint"]["format"]["name"] = form
+
+    text_ = made("blocked", "stakeholder", change)
+    assert f"- {out} and name that file as the checkpoint\n" in section(text_, "Next experiments")
+    assert "name that file as the checkpoint" not in made("detection", "stakeholder")
+
+
+def test_inputs_are_named_by_their_file() -> None:
+    def change(found: dict[str, Any]) -> None:
+        found["inputs"]["items"][1]["source"] = "refs/t/<b>|1.png"
+
+    text_ = made("detection", "experiment", change)
+    for title in ("Tensors", "Predictions"):
+        assert "| `000` 0.png |" in section(text_, title) and "| `001` &#60;b&#62;&#124;1.png |" in section(text_, title)
+    assert "| `000` (made up) |" in section(made("synthesised", "experiment"), "Tensors")
+
+
+def test_tiny_numbers_keep_a_power_of_ten() -> None:
+    def change(found: dict[str, Any]) -> None:
+        found["infer"]["items"][0]["outputs"][0]["mean"] = 0.00000000000437
+
+    assert "[4.37e-12][" in section(made("detection", "experiment", change), "Tensors")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("some avg10=12.91 avg60=17.71 avg300=9.00 total=89098829", r"CPU waited \[12.91 %\]\[n\d+\] of the last 10 s"),
+        ("not known", "not known"),
+        ("some avg10=a|b", "some avg10=a&#124;b"),
+    ],
+)
+def test_pressure_is_said_in_words(line: str, says: str) -> None:
+    text_ = made("detection", "experiment", lambda found: found["stats"]["noise"].update(pressure=line))
+    assert re.search(rf"^\| pressure \| {says} \|$", text_, re.MULTILINE)
+
+
+def test_uncontended_is_explained_once_above_its_table() -> None:
+    latency = section(made("detection", "experiment"), "Latency")
+    assert latency.count("Uncontended is what a call costs") == 1
+    assert latency.index("Uncontended is what a call costs") < latency.index("| without other work |")
+
+
+def test_made_by_is_a_stage() -> None:
+    rows = [line for line in _lines("detection", "experiment") if line.startswith("| [`outputs/")]
+    makers = {re.findall(r"outputs/(\w+)\.json", row)[0]: row.split("|")[-2].strip() for row in rows}
+    assert set(makers.values()) <= set(plan.NAMES) and set(makers) == set(CASES["detection"]())
+    assert (makers["artifacts"], makers["environment"], makers["params"]) == ("decode", "deps", "contract")

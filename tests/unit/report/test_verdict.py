@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from report_cases import CLAIMS, WHOLE, answer, claim, contract, measured, target
+from report_cases import CLAIMS, WHOLE, answer, claim, contract, inputs, measured, target
 
-from assay import records
+from assay import quality, records
 from assay.records import Judged, Measured, Metric, Skipped, Status
 from assay.report.verdict import judge, verdict
 from assay.units import number
@@ -52,6 +52,27 @@ def test_the_whole_interval_decides(op: str, limit: float, low: float | None, hi
 def test_undecided_says_how_much_more_would_settle_it() -> None:
     found = one("map50", ">=", 0.6, None, [metric(0.7, 0.55, 0.85)])
     assert "0.55 to 0.85" in found.why and "about 65 inputs" in found.why
+
+
+def certain(n: int) -> Metric:
+    labels = {f"{i}": "7" for i in range(n)}
+    (found,) = quality.measure("classification", {id: {"label": "7"} for id in labels}, labels)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("op", "limit", "says"),
+    [
+        (">=", 0.95, "72 inputs that all give the same would settle it"),
+        ("<=", 0.95, "72 inputs that all give the same would settle it"),
+        (">=", 1.0, "no reachable number of inputs would settle it"),
+    ],
+)
+def test_a_binomial_bound_is_solved_not_guessed(op: str, limit: float, says: str) -> None:
+    found = one("accuracy", op, limit, None, [certain(12)])
+    assert found.status == "undecided" and found.why.endswith(says) and "about" not in found.why
+    assert one("accuracy", ">=", 0.95, None, [certain(71)]).status == "undecided"
+    assert one("accuracy", ">=", 0.95, None, [certain(72)]).status == "met"
 
 
 STATS = measured({(1, 1): answer(), (8, 1): answer(7.0, 60), (1, 8): answer(0.4)})
@@ -99,6 +120,16 @@ def test_throughput() -> None:
 def test_model_scope_stands_in_and_says_so() -> None:
     found = one("latency_ms.p50", "<=", 20, measured({(1, 1): answer(parts=False)}))
     assert found.status == "met" and "model alone" in found.why
+
+
+@pytest.mark.parametrize(("key", "noted"), [("latency_ms.p50", True), ("throughput", True), ("latency_ms.p50[scope=model]", False)])  # fmt: skip
+def test_a_call_without_preprocessing_says_so(key: str, noted: bool) -> None:
+    taken = answer()
+    del taken["samples"]["preprocess"]
+    found = one(key, ">=" if key == "throughput" else "<=", 20, measured({(1, 1): taken}))
+    assert found.status == "met" and ("without preprocessing, which did not run" in found.why) == noted
+    del taken["samples"]["postprocess"]
+    assert ("without preprocessing and postprocessing" in one(key, "<=", 90, measured({(1, 1): taken})).why) == noted
 
 
 def test_nothing_measured() -> None:
@@ -157,6 +188,18 @@ def test_open_questions_keep_from_deciding_and_a_miss_comes_first() -> None:
     assert word == "NO-GO" and because[0].startswith("k1") and len(because) == 4
 
 
+@pytest.mark.parametrize(("statuses", "count"), [(("met",), 1), (("missed",), 2), (("met", "undecided"), 2)])
+def test_made_up_inputs_decide_nothing(statuses: tuple[str, ...], count: int) -> None:
+    given = inputs(3, "synthesised", "npz")
+    word, because = verdict(judged(*statuses), AGREED, {}, given)
+    reason = "every input was made up to fit: real ones were not found (made-up tensors: no real input was found)"
+    assert (word, because[0]) == ("NOT DECIDED", reason) and len(because) == count
+    mixed = records.Inputs(items=[*given.items, *inputs(1).items], labels={}, labels_file="", labels_sha256="", note="")
+    assert verdict(judged("met"), AGREED, {}, mixed)[0] == "GO"
+    empty = records.Inputs(items=[], labels={}, labels_file="", labels_sha256="", note="blocked: x")
+    assert verdict(judged("met"), AGREED, {}, empty)[0] == "GO"
+
+
 def test_a_reason_handed_on_is_said_once() -> None:
     stuck = Status(word="blocked", reason="no runner")
     _, because = verdict(judged("met"), AGREED, {"stats": stuck, "infer": stuck, "predictions": stuck})
@@ -176,6 +219,11 @@ def test_a_reason_handed_on_is_said_once() -> None:
         (0.0, None, None, "0"),
         (1.0, 1.0 - 1e-15, 1.0 + 1e-15, "1.00000"),
         (-0.0001, -0.5, 0.5, "0.0"),
+        (4.37e-12, None, None, "4.37e-12"),
+        (-4.37e-12, None, None, "-4.37e-12"),
+        (4.37e-8, 4.1e-8, 4.6e-8, "4.37e-8"),
+        (4.37e-12, -0.5, 0.5, "0.0"),
+        (1.2e-4, None, None, "0.000120"),
     ],
 )
 def test_the_interval_decides_the_digits(value: float, low: float | None, high: float | None, shown: str) -> None:

@@ -15,7 +15,8 @@ ANSWER (JSON, written aside and renamed; the only sign of success):
     {"protocol": 1, "ok": {...}, "read": [...], "outside": [...], "versions": {...}, "warnings": [...]}   or, in place
     of "ok", "error": {"kind", "message", "name", "where"}, kind one of missing-package, out-of-memory, refused,
     adapter-error, upstream-error, unsupported, worker-error. The traceback goes to stderr.
-"read" lists the workspace's files that were imported or opened, "outside" those elsewhere, by full path.
+"read" lists the workspace's files that were imported or opened, "outside" those elsewhere, by full path;
+"packages" the distributions that were imported, as "numpy-2.4.6".
 Exit code: 0 with "ok", 1 with "error".
 The checkpoint at PATH must have the stat key in ASSAY_CHECKPOINT_STAT ("size:mtime_ns:ctime_ns:ino") or, without
 that, the SHA-256 in REQUEST. Standard output and standard error belong to the model's code.
@@ -33,7 +34,7 @@ import traceback
 import warnings
 from typing import Any
 
-from assay_worker import load
+from assay_worker import load, packages
 from assay_worker.faults import Fault, tagged
 from assay_worker.trace import Trace
 
@@ -56,6 +57,7 @@ def main(argv: list[str]) -> int:
     if os.getpid() != worker:
         return 0  # upstream's code forked and its copy came back here: it has no say
     answer.update(protocol=PROTOCOL, read=trace.read(), outside=trace.outside(), versions=versions(), warnings=kept)
+    answer["packages"] = packages.imported()
     write(answer_file, answer)
     return 0 if "ok" in answer else 1
 
