@@ -121,7 +121,7 @@ KEYS = (
         choices=("refs", "datasets", "downloads", "synthetic"),
         default=("refs", "datasets", "downloads"),
         example="[refs, datasets, downloads]",
-        doc="Where inputs are looked for, in this order: refs is upstream's tree, datasets and downloads are folders of "
+        doc="Where inputs are looked for, in order: refs is upstream's tree, datasets and downloads are folders of "
         "that name in the repository. With labels, the labelled files are taken whatever they are called; else what "
         "the task suggests: pictures, or sounds for speech. Made up from the contract when nothing is found.",
     ),
