@@ -14,7 +14,7 @@ class Stage(NamedTuple):
     after: tuple[str, ...] = ()  # stages that are settled first
     yaml: tuple[str, ...] = ()  # key paths of the experiment
     records: tuple[str, ...] = ()  # "record:key.path", "*" steps into every entry of a list
-    # checkpoint | source | labels | notes | imports | in_place (an adapter edited where it lies) | beside (the adapter)
+    # checkpoint | source | labels | notes | imports | in_place (an adapter edited where it lies) | beside, modules
     files: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()  # adapter functions, by their code and by the parameters they take
     facts: tuple[str, ...] = ()  # interpreter | accelerator | hardware | variables
@@ -72,7 +72,7 @@ STAGES = (
         after=("checkpoint", "source"),
         yaml=("env",),
         records=("checkpoint:format.name", "source:python_files", "source:requirements"),
-        files=("imports", "beside"),
+        files=("imports", "modules"),
         facts=("interpreter",),
         writes=(*_out("environment", "match"), layout.DEPS_LOCK),
         worker="check",

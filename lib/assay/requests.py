@@ -18,6 +18,8 @@ from assay.workspace import Workspace
 
 LARGE = 256 << 20
 
+LEAVINGS = (".bak", ".orig", ".rej", ".swp", ".tmp", ".pyc", "~")
+
 
 class Requests:
     """Composes requests from an experiment, its files and its workspace."""
@@ -87,7 +89,9 @@ class Requests:
         if kind == "in_place":
             return self.edited_functions(stage)
         if kind == "beside":
-            return self._beside(stage)
+            return {p.name: self._watch(stage, str(p)) or "" for p in self._beside()}
+        if kind == "modules":
+            return [p.stem for p in self._beside() if p.suffix == ".py"]
         path = {"labels": self.experiment.inputs.labels, "notes": self.experiment.notes}[kind]
         return self._watch(stage, str(self.workspace.root / path)) if path else None
 
@@ -96,15 +100,14 @@ class Requests:
         """Give the checkpoint's place on this machine."""
         return self.workspace.root / Path(self.experiment.model.checkpoint).expanduser()
 
-    def _beside(self, stage: Stage) -> dict[str, str]:
-        """Digest what lies beside a recipe's adapter: it goes with it."""
+    def _beside(self) -> list[Path]:
+        """List what lies beside a recipe's adapter and goes with it; an editor's leavings do not."""
         folder = self.workspace.root / self.experiment.recipe
         if not self.experiment.adapter:
-            return {}
+            return []
         self.folders.add(str(folder))
         found = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith((".", "README")))
-        beside = [p for p in found if p.name not in ("adapter.py", "recipe.yaml")]
-        return {p.name: self._watch(stage, str(p)) or "" for p in beside}
+        return [p for p in found if p.name not in ("adapter.py", "recipe.yaml") and not p.name.endswith(LEAVINGS)]
 
     def named_files(self, kinds: set[str]) -> list[tuple[str, Path]]:
         """Name the inputs of these kinds that the experiment gives by path: (key, where it should be)."""

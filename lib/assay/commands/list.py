@@ -1,7 +1,7 @@
 """Verb list: the stage graph of every experiment."""
 
 from assay.commandline import Line
-from assay.commands.status import Standing, as_json, exit_code, standings
+from assay.commands.status import Standing, as_json, exit_code, say_broken, standings
 from assay.engines.progress import printable
 from assay.plan import BY_NAME
 from assay.session import Session, known_experiments
@@ -17,7 +17,8 @@ def run(session: Session, line: Line) -> int:
         print(as_json(found))
         return exit_code(found)
     for standing in found:
-        print("\n".join(lines(standing)))
+        if not say_broken(standing):
+            print("\n".join(lines(standing)))
     return exit_code(found)
 
 

@@ -1,7 +1,7 @@
 """Verb plan: what would run, in order, and why."""
 
 from assay.commandline import Line
-from assay.commands.status import RUNS, as_json, asked_stages, exit_code, few, standings
+from assay.commands.status import RUNS, as_json, asked_stages, exit_code, few, say_broken, standings
 from assay.engines.progress import printable
 from assay.session import Session
 
@@ -14,12 +14,14 @@ def run(session: Session, line: Line) -> int:
         return exit_code(found)
     wanted = asked_stages(line)
     for standing in found:
+        if say_broken(standing):
+            continue
         rows = []
         for name, verdict in standing.stages.items():
             if name in wanted and verdict.status in (*RUNS, "after"):
                 may = "may run" if verdict.status == "after" else "runs"
                 rows.append(f"  {name:<11}{may:<9}{printable('; '.join(few(verdict.reasons)))}")
-        told = f"{len(rows)} to run" if rows else "cannot be read" if standing.broken else "nothing to do"
+        told = f"{len(rows)} to run" if rows else "nothing to do"
         print(f"{standing.experiment}: {told}")
         for row in [f"  ! {n}" for n in standing.notes] + rows:
             print(row)

@@ -1,9 +1,11 @@
 """Where an experiment stands, stage by stage; shared by list, plan and why."""
 
+import sys
 from typing import NamedTuple
 
 from assay import layout, plan, stamp
 from assay.commandline import Line, experiments_of
+from assay.engines.progress import printable
 from assay.errors import DONE, WRONG_INPUT, WrongInputs
 from assay.freshness import FRESH, OFF, Verdict
 from assay.session import Session, known_experiments
@@ -57,6 +59,13 @@ def few(reasons: tuple[str, ...]) -> tuple[str, ...]:
 def exit_code(found: list[Standing]) -> int:
     """Give the exit code: a broken experiment file is wrong input, though the others could be told."""
     return WRONG_INPUT if any(s.broken for s in found) else DONE
+
+
+def say_broken(standing: Standing) -> bool:
+    """Say the faults of a broken experiment where faults are said; tell whether it was one."""
+    for note in standing.notes if standing.broken else ():
+        print(f"assay: {printable(note)}", file=sys.stderr)
+    return standing.broken
 
 
 def _all_fresh() -> dict[str, Verdict]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from assay import layout, workspace
 from assay.commandline import Line
-from assay.commands.status import RUNS, as_json, asked_stages, exit_code, few, standings
+from assay.commands.status import RUNS, as_json, asked_stages, exit_code, few, say_broken, standings
 from assay.config.spec import read_experiment
 from assay.engines.progress import printable
 from assay.freshness import FRESH, NEVER, Verdict
@@ -22,6 +22,8 @@ def run(session: Session, line: Line) -> int:
         return exit_code(found)
     wanted = asked_stages(line)
     for standing in found:
+        if say_broken(standing):
+            continue
         rows = [f"{standing.experiment}: ! {note}" for note in standing.notes]
         for name, verdict in standing.stages.items():
             if name in wanted and verdict.status in (*RUNS, "elsewhere", "edited"):

@@ -17,7 +17,7 @@ def run(job: Job) -> None:
     recipe = job.experiment.adapter
     adapter = code.text_of(job.root / recipe, recipe) if recipe else None
     local = {p.rsplit("/", 1)[-1].removesuffix(".py") for p in job.record("source").python_files}
-    local |= {name.removesuffix(".py") for name in job.request["files"]["beside"]}
+    local |= set(job.request["files"]["modules"])
     chosen, installed = job.requests.python, tuple(job.request["facts"]["interpreter"]["packages"])
     needs = interpreter.runtime_packages(checkpoint.format.name, adapter, installed)
     needs = [need for need in needs if need[0].lstrip("?") not in local and not _unknown_extra(need)]
