@@ -151,14 +151,14 @@ def _acts(statement: ast.stmt, named: set[str]) -> bool:
 
 
 def _reachable(names: list[str], defined: dict[str, list[ast.stmt]]) -> set[str]:
-    seen, todo = set(), list(names)
-    while todo:
-        current = todo.pop()
+    seen, ahead = set(), list(names)
+    while ahead:
+        current = ahead.pop()
         if current in seen:
             continue
         seen.add(current)
         parts = [n for s in defined[current] for n in ast.walk(s)]
-        todo += [n.id for n in parts if isinstance(n, ast.Name) and n.id in defined]
+        ahead += [n.id for n in parts if isinstance(n, ast.Name) and n.id in defined]
     return seen
 
 
@@ -175,12 +175,12 @@ class OwnCode:
     def of(self, module: str) -> dict[str, str]:
         """Digest a module and its closure: {module: digest}."""
         closure: dict[str, str] = {}
-        todo = [module]
-        while todo:
-            current = todo.pop()
+        ahead = [module]
+        while ahead:
+            current = ahead.pop()
             if current not in closure:
                 closure[current], imports = self._module(current)
-                todo += imports
+                ahead += imports
         return {**closure, **self._templates()} if TEMPLATES_OF in closure else closure
 
     def worker(self, verb: str) -> dict[str, str]:

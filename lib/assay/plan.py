@@ -255,12 +255,12 @@ REPORT = "report"
 def needed(names: Iterable[str]) -> tuple[Stage, ...]:
     """Give the stages asked for and all they rest on, in building order."""
     wanted: set[str] = set()
-    todo = list(names)
-    while todo:
-        name = todo.pop()
+    ahead = list(names)
+    while ahead:
+        name = ahead.pop()
         if name not in wanted:
             wanted.add(name)
-            todo += BY_NAME[name].after
+            ahead += BY_NAME[name].after
     return tuple(s for s in STAGES if s.name in wanted)
 
 

@@ -16,7 +16,13 @@ _assay() {{
   local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} line=${{COMP_LINE:0:COMP_POINT}}
   local last=${{line##* }}
   case $last in
-    exp=*) COMPREPLY=($(compgen -W "$(_assay_experiments)" -- "${{last#exp=}}")) ;;
+    exp=*)
+      local typed=${{last#exp=}}
+      local before_comma=${{typed%"${{typed##*,}}"}}
+      COMPREPLY=($(compgen -P "$before_comma" -W "$(_assay_experiments)" -- "${{typed##*,}}")) ;;
+    checkpoint=*|source=*)
+      compopt -o filenames
+      COMPREPLY=($(compgen -f -- "${{last#*=}}")) ;;
     *:*) COMPREPLY=($(compgen -W "$(_assay_experiments)" -- "${{last#*:}}")) ;;
     *)
       local offered="{words} exp="
@@ -37,7 +43,8 @@ _assay_experiments() {{
 }}
 _assay() {{
   local -a names; names=(${{(f)"$(_assay_experiments)"}})
-  if compset -P '*exp='; then compadd -a names
+  if compset -P 'exp=' || compset -P 'exp=*,'; then compadd -a names
+  elif compset -P '(checkpoint|source)='; then _files
   elif compset -P '*:'; then compadd -a names
   else
     compadd {words}
