@@ -90,7 +90,7 @@ def test_one_of_two_is_broken(repo: Path) -> None:
     same_as_golden("files", "one_of_two_broken", done, repo)
     assert not (repo / "tmp/.current/bad").exists() and not list(repo.glob("tmp/*/outputs/*.json"))
     listed = doit(repo, "list")
-    assert listed.code == 2 and "! experiments/bad.yaml:1: " in listed.out and "\ntiny" in listed.out, "the others are told"
+    assert listed.code == 2 and "assay: experiments/bad.yaml:1: " in listed.err and "tiny" in listed.out, "the others are told"
     assert doit(repo, "list", "exp=tiny").code == 0
     assert built(repo, "tiny", "checkpoint") == ["checkpoint"]
 

@@ -200,13 +200,13 @@ def file_size(descriptor):
 # ---------------------------------------------------------------- ending
 def descendants():
     """List every process below this one."""
-    found, todo = [], [os.getpid()]
+    found, ahead = [], [os.getpid()]
     named = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
     children = children_by_task if named else children_by_scan()
-    while todo:
-        below = [pid for pid in children(todo.pop()) if pid not in found]
+    while ahead:
+        below = [pid for pid in children(ahead.pop()) if pid not in found]
         found += below
-        todo += below
+        ahead += below
     return found
 
 
