@@ -51,10 +51,10 @@ def prepared(folder: pathlib.Path) -> pathlib.Path:
 # ------------------------------------------------------------ in a process of its own
 def inside(out: pathlib.Path) -> None:
     """Build in this process, with clocks around what assay does, and tell them as JSON."""
-    from assay import build, cli
+    from assay import build, cli, stages
 
     spent: dict[str, Any] = {"decide": 0.0, "around": {}, "own": {}, "syncs": {}}
-    real, sync, stage_now = build.run_stage, os.fsync, [""]
+    real, sync, stage_now = stages.run_stage, os.fsync, [""]
 
     def own_work(job: Any) -> None:
         started = time.process_time()
@@ -83,7 +83,7 @@ def inside(out: pathlib.Path) -> None:
                 spent["around"][stage.name] = time.process_time() - started - spent["own"][stage.name]
                 stage_now[0] = ""
 
-    build.run_stage, build.Build, os.fsync = own_work, Timed, counted  # type: ignore[misc]
+    stages.run_stage, build.Build, os.fsync = own_work, Timed, counted  # type: ignore[misc]
     try:
         spent["exit"] = cli.run(["report", "yolo"])
     except SystemExit as ended:

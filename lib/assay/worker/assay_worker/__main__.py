@@ -130,7 +130,5 @@ def write(path: str, answer: dict[str, Any]) -> None:
     """Write the answer whole or not at all."""
     text = json.dumps(answer, sort_keys=True, allow_nan=False)
     with open(path + ".tmp", "w", encoding="utf-8") as f:
-        f.write(text)
-        f.flush()
-        os.fsync(f.fileno())
+        f.write(text)  # not synced: it is read at once and thrown away
     os.replace(path + ".tmp", path)
