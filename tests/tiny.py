@@ -310,9 +310,9 @@ def below(pid: int) -> list[int]:
             except OSError:
                 continue
             parents.setdefault(parent, []).append(int(entry))
-    found, todo = [], [pid]
-    while todo:
-        children = parents.get(todo.pop(), [])
+    found, ahead = [], [pid]
+    while ahead:
+        children = parents.get(ahead.pop(), [])
         found += children
-        todo += children
+        ahead += children
     return found
