@@ -21,3 +21,8 @@ STAKEHOLDER_REPORT = "reports/stakeholder-report.md"
 def record(name: str) -> str:
     """Name a record's file."""
     return f"outputs/{name}.json"
+
+
+def workspace_of(closing: str) -> str:
+    """Name the workspace of which a run's closing line tells, by the place of its last report."""
+    return closing.rpartition("\n  ")[2].removesuffix(f"/{STAKEHOLDER_REPORT}")

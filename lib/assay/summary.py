@@ -112,10 +112,10 @@ def _metrics(run: "Run", name: str) -> dict[str, Any]:
 
 
 def _folder(run: "Run", name: str) -> str:
-    """Name an experiment's workspace; of a settled one, by the place of its report."""
+    """Name an experiment's workspace; of a settled one, by its closing line."""
     if name in run.builds:
         return run.builds[name].workspace.folder
-    return run.settled.get(name, "").rpartition("\n  ")[2].removesuffix(f"/{layout.STAKEHOLDER_REPORT}")
+    return layout.workspace_of(run.settled.get(name, ""))
 
 
 def _targets(run: "Run", name: str) -> list[dict[str, Any]]:
@@ -150,7 +150,6 @@ def _print(run: "Run", told: dict[str, str], interrupted: int) -> None:
         print(f"{len(run.settled)} of {len(run.names)} experiments: nothing to do")
     if "doit" in run.faults:
         print(f"assay: {run.faults['doit']}", file=sys.stderr)
-    sys.stdout.flush()
 
 
 def _print_one(run: "Run", name: str, told: str | None, interrupted: int) -> None:

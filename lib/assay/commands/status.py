@@ -30,16 +30,11 @@ def standings(session: Session, line: Line) -> list[Standing]:
     root = str(session.root)
     tool = stamp.tool_id(root)
     settled = {n: line for n in names if tool and (line := stamp.check(root, n, tool)) is not None}
-    found = {n: Standing(n, _place(told), _all_fresh()) for n, told in settled.items()}
+    found = {n: Standing(n, layout.workspace_of(told), _all_fresh()) for n, told in settled.items()}
     for name in names:
         if name not in found:
             found[name] = _standing(session, name)
     return [found[n] for n in names]
-
-
-def _place(told: str) -> str:
-    """Name the workspace of which a closing line tells, by the place of its report."""
-    return told.rpartition("\n  ")[2].removesuffix(f"/{layout.STAKEHOLDER_REPORT}")
 
 
 def _standing(session: Session, name: str) -> Standing:
