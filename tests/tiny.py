@@ -30,6 +30,7 @@ inputs: {find: [refs], count: 4, labels: labels/tiny.json}
 params: {bias: 0.0, gain: 1.0}
 measure: {batch: [1], threads: [1], precision: [fp32], seconds: 0.05}
 targets: {accuracy: ">= 0.5"}
+sandbox: plain
 """
 RECIPE = "model: {task: classification}\nparams: {gain: 1.0, bias: 0.0}\n"
 ADAPTER = '''\

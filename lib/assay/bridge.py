@@ -4,14 +4,17 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from assay import canonical, layout, proc
+from assay.isolation import Isolation, best
 
 SOURCE = Path(__file__).parent / "worker"
+OUTSIDE = ("boot.py", "confine.py")  # loaded by their place, not as part of a package
 PROTOCOL = 1
 OK = "ok"
 MAX_ANSWER = 256 * 1024 * 1024
@@ -56,6 +59,8 @@ class Outcome:
     peak_mib: int | None = None
     name: str = ""  # the package, when one is missing
     warnings: tuple[str, ...] = ()
+    isolation: str = ""  # what was in force, as the worker says
+    lacking: tuple[str, ...] = ()  # what the kernel could not keep from the model's code
 
     @property
     def ok(self) -> bool:
@@ -74,12 +79,15 @@ def run(
     checkpoint: Path | None = None,
     stat_key: tuple[int, int, int, int] | None = None,
     limits: Limits = Limits(),
+    isolation: Isolation | None = None,
+    network: bool = False,
+    readable: Sequence[Path] = (),
 ) -> Outcome:
-    """Have the model's interpreter answer one request."""
+    """Have the model's interpreter answer one request; `readable` is what it may see besides the usual."""
     workspace, out, log = workspace.resolve(), out.resolve(), log.resolve()
     install_worker(workspace)
     _write_if_other(workspace / request_file, canonical.dumps(request).encode())
-    scratch = out / ".worker"
+    scratch, end = out / ".worker", out.with_name(f"{out.name}.end")  # the latter out of the worker's reach
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     answer = scratch / "answer.json"
@@ -87,11 +95,14 @@ def run(
     # The interpreter is not resolved: the link in a venv is what makes it that venv's.
     command: list[str | Path] = [python.absolute(), "-I", boot, request_file, answer, "--out", out]
     command += ["--checkpoint", checkpoint.absolute()] if checkpoint else []
-    environment = _environment(scratch, request, limits, stat_key)
+    environment = _environment(scratch, request, limits, stat_key, network) | {"ASSAY_END": str(end)}
+    environment |= _isolated(isolation or best(), network, readable)
     seconds = None if limits.seconds is None else limits.seconds + limits.slack
     try:
         ended = proc.run(command, cwd=workspace, log=log, environment=environment, seconds=seconds)
-        return _outcome(ended, answer, log, limits)
+        strange = [f"the model's code left {name}, which is no file; it was removed" for name in _removed(out)]
+        outcome = _outcome(ended, _end_of(end), answer, log, limits)
+        return replace(outcome, warnings=(*outcome.warnings, *strange)) if strange else outcome
     except FileNotFoundError:
         return _failed("no-answer", f"there is no interpreter at {python}", log)
     except PermissionError:
@@ -99,6 +110,7 @@ def run(
     finally:
         _cut(log, limits.log_mib)
         shutil.rmtree(scratch, ignore_errors=True)
+        end.unlink(missing_ok=True)
 
 
 def install_worker(workspace: Path) -> list[str]:
@@ -114,7 +126,8 @@ def install_worker(workspace: Path) -> list[str]:
 
 def worker_files() -> Iterator[tuple[str, bytes]]:
     """List the files that make up the worker, with their bytes."""
-    yield "boot.py", (SOURCE / "boot.py").read_bytes()
+    for name in OUTSIDE:
+        yield name, (SOURCE / name).read_bytes()
     for path in sorted((SOURCE / "assay_worker").glob("*.py")):
         yield f"assay_worker/{path.name}", path.read_bytes()
     yield "assay_worker/canonical.py", Path(canonical.__file__).read_bytes()
@@ -148,7 +161,7 @@ def tail(outcome: Outcome, lines: int = 20) -> str:
 
 # ---------------------------------------------------------------- before
 def _environment(
-    home: Path, request: dict[str, Any], limits: Limits, stat_key: tuple[int, int, int, int] | None
+    home: Path, request: dict[str, Any], limits: Limits, stat_key: tuple[int, int, int, int] | None, network: bool
 ) -> dict[str, str]:
     asked = {
         "ASSAY_SECONDS": limits.seconds,
@@ -160,8 +173,15 @@ def _environment(
         "ASSAY_PARENT": os.getpid(),
         "ASSAY_CHECKPOINT_STAT": ":".join(map(str, stat_key)) if stat_key else None,
     }
-    environment = proc.clean_environment(os.environ, home=home)
+    environment = proc.clean_environment(os.environ, home=home, network=network)
     return environment | {name: str(value) for name, value in asked.items() if value is not None}
+
+
+def _isolated(isolation: Isolation, network: bool, readable: Sequence[Path]) -> dict[str, str]:
+    """Say in the environment how the worker is shut in: a request is the same on every machine."""
+    asked = {"ASSAY_ISOLATION": isolation.level, "ASSAY_READABLE": json.dumps([str(p.absolute()) for p in readable])}
+    asked |= {"ASSAY_BUBBLEWRAP": isolation.program} if isolation.program else {}
+    return asked | ({"ASSAY_NETWORK": "1"} if network else {})
 
 
 def _write_if_other(path: Path, content: bytes) -> bool:
@@ -178,8 +198,7 @@ def _write_if_other(path: Path, content: bytes) -> bool:
 
 
 # ---------------------------------------------------------------- after
-def _outcome(ended: proc.Ended, answer: Path, log: Path, limits: Limits) -> Outcome:
-    end = _end_of(answer)
+def _outcome(ended: proc.Ended, end: dict[str, Any], answer: Path, log: Path, limits: Limits) -> Outcome:
     peak = end.get("peak_mib")
     if ended.overdue or end.get("end") in STATUS_KINDS:
         kind = "timeout" if ended.overdue else end["end"]
@@ -192,16 +211,30 @@ def _outcome(ended: proc.Ended, answer: Path, log: Path, limits: Limits) -> Outc
     if end.get("end") == "signal":
         return _failed("killed", f"the worker was killed by {_signal_name(end['code'])}", log, peak=peak)
     message = f"the worker ended with exit code {end.get('code')} and left no answer"
+    if end.get("end") == "unstarted":
+        message = f"bubblewrap did not start the worker (exit code {end.get('code')})"
     return _failed("no-answer", message, log, peak=peak)
 
 
-def _end_of(answer: Path) -> dict[str, Any]:
+def _end_of(path: Path) -> dict[str, Any]:
     """Read how the supervisor saw it end; {} when it was killed itself."""
     try:
-        end = json.loads(answer.with_name(answer.name + ".end").read_text())
+        end = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
     return end if isinstance(end, dict) else {}
+
+
+def _removed(out: Path) -> list[str]:
+    """Remove links and the like from a worker's folder: whoever writes there next would follow them elsewhere."""
+    found = []
+    for folder, folders, names in os.walk(out):
+        for path in (os.path.join(folder, name) for name in sorted(folders + names)):
+            if stat.S_IFMT(os.lstat(path).st_mode) not in (stat.S_IFDIR, stat.S_IFREG):
+                os.unlink(path)
+                found.append(os.path.relpath(path, out))
+        folders[:] = [name for name in folders if name != ".worker"]  # goes as a whole
+    return found
 
 
 def _answered(answer: Path, log: Path, peak: int | None) -> Outcome:
@@ -236,6 +269,8 @@ def _checked(content: Any, log: Path, peak: int | None) -> Outcome:
         packages=tuple(str(p) for p in content.get("packages", ())),
         versions={str(k): str(v) for k, v in content.get("versions", {}).items()},
         warnings=tuple(str(w) for w in content.get("warnings", ())),
+        isolation=str(content.get("isolation", "")),
+        lacking=tuple(str(part) for part in content.get("lacking", ())),
         peak_mib=peak,
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from assay import VERSION, commandline, door, errors, plan
 from assay.commands import VERBS
+from assay.engines.progress import say
 from assay.errors import Fault, WrongInput
 from assay.session import find_root
 
@@ -35,18 +36,26 @@ def run(argv: list[str]) -> int:
         words = [w for w in argv if not w.startswith("-")]
         if words[:1] in (["init"], ["completion"]):
             return door.answer(start, commandline.read(argv))
-        root = find_root(start)
+        root = _root_or_here(start) if words[:1] == ["inspect"] else find_root(start)
         return door.command(root, _named(root, argv))
     except Fault as fault:
         if "--debug" in argv:
             raise
-        door.say(fault)
+        say(fault)
         return fault.exit_code
     except KeyboardInterrupt:
         return errors.INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _root_or_here(start: Path) -> Path:
+    """Find the repository; a file can be inspected where there is none."""
+    try:
+        return find_root(start)
+    except WrongInput:
+        return start
 
 
 def _start(argv: list[str]) -> tuple[list[str], Path]:

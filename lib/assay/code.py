@@ -185,7 +185,7 @@ class OwnCode:
 
     def worker(self, verb: str) -> dict[str, str]:
         """Digest the worker's files that do a verb."""
-        started = {"worker.boot": self._file(PACKAGE / "worker" / "boot.py")[0]}
+        started = {f"worker.{name}": self._file(WORKER.parent / f"{name}.py")[0] for name in ("boot", "confine")}
         return {**started, **self.of("assay_worker.__main__"), **self.of(f"assay_worker.{verb}")}
 
     def save(self) -> None:

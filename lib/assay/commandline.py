@@ -16,7 +16,7 @@ BUILDING = (
 )
 PLACES = ("-f", "--file", "-d", "--dir", "-k", "--seek-file")
 VARIABLES = ("exp", "checkpoint", "source", "name", "json", "strict", "rev")
-OURS = ("--json", "--strict", "--debug", "--update")
+OURS = ("--json", "--strict", "--debug", "--update", "--quick", "--tensors")
 
 
 class Line(NamedTuple):

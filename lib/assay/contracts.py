@@ -1,12 +1,10 @@
 """Merging what the graph says, what was observed, what a recipe supplies and what a person said into claims."""
 
-import ast
 from typing import Any
 
 from assay.domain import Confirmation
 from assay.records import Checkpoint, Claim, Evidence, Probe, Question
 
-NAMES_LIMIT = 200_000  # bytes of a label list in a graph's metadata
 SURE = ("observed", "verified", "confirmed", "corrected")
 TASKS = {"detect": "detection", "classify": "classification", "segment": "segmentation", "pose": "pose"}
 
@@ -38,7 +36,11 @@ def graph_claims(checkpoint: Checkpoint, probe: Probe) -> list[Claim]:
 
 
 def _signature(tensors: list[Any]) -> list[str]:
-    return [f"{t.name} {t.dtype} [{', '.join('?' if d is None else str(d) for d in t.shape or [])}]" for t in tensors]
+    return [f"{t.name} {t.dtype} {_dims(t.shape)}" for t in tensors]
+
+
+def _dims(shape: "list[int | str | None] | None") -> str:
+    return "of unknown shape" if shape is None else f"[{', '.join('?' if d is None else str(d) for d in shape)}]"
 
 
 def _probe_claims(probe: Probe) -> list[Claim]:
@@ -57,16 +59,12 @@ def _probe_claims(probe: Probe) -> list[Claim]:
 
 
 def labels(checkpoint: Checkpoint) -> tuple[list[str], list[Claim]]:
-    """Read the labels that an exporter embedded, as data: never evaluated."""
-    text = checkpoint.graph.metadata.get("names", "") if checkpoint.graph else ""
-    if not text or len(text) > NAMES_LIMIT:
+    """State the labels that an exporter embedded."""
+    names = checkpoint.labels
+    if not names:
         return [], []
-    try:
-        value = ast.literal_eval(text)
-        names = [str(value[k]) for k in sorted(value)] if isinstance(value, dict) else [str(v) for v in value]
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return [], []
-    evidence = [Evidence(kind="graph", where=f"{checkpoint.name} metadata_props.names", text=text[:200])]
+    where = f"{checkpoint.name} metadata_props.names" if checkpoint.format.name == "onnx" else checkpoint.name
+    evidence = [Evidence(kind="graph", where=where, text=checkpoint.metadata.get("names", ", ".join(names))[:200])]
     return names, [Claim(id="labels.names", value=names, status="read", by="graph", evidence=evidence)]
 
 
@@ -82,7 +80,7 @@ def task(asked: str, checkpoint: Checkpoint) -> tuple[str, list[Claim]]:
                 evidence=[Evidence(kind="person", where="model.task")],
             )
         ]
-    said = checkpoint.graph.metadata.get("task", "") if checkpoint.graph else ""
+    said = checkpoint.metadata.get("task", "")
     if not said:
         return "", []
     evidence = [Evidence(kind="graph", where=f"{checkpoint.name} metadata_props.task", text=said[:200])]

@@ -6,7 +6,8 @@ import threading
 import time
 from pathlib import Path
 
-from assay.files import RACY_NS, StatKey, sha256, stat_key
+from assay import files
+from assay.files import RACY_NS, StatKey, stat_key
 
 BIG = 1 << 20  # from here on a digest is worth sharing between experiments
 KEEP = 2000  # lines of the shared memory before it is dropped and begun again
@@ -19,6 +20,7 @@ class Digests:
         self._known: dict[str, tuple[StatKey, str]] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
+        self.reads_only = reads_only
         self._shared = None if reads_only else shared
         self.hashed_bytes = 0
         if shared:
@@ -39,8 +41,13 @@ class Digests:
         """Give the remembered state of a path, unchecked."""
         return self._known.get(path)
 
-    def of(self, path: str) -> str | None:
-        """Digest a file; None when it is not there."""
+    def current(self, path: str) -> bool:
+        """Tell whether a file's digest is known without reading it."""
+        known = self._known.get(path)
+        return known is not None and known[0] == stat_key(path)
+
+    def of(self, path: str, looking: "files.Looking | None" = None) -> str | None:
+        """Digest a file; None when it is not there. When it has to be read, `looking` sees its bytes go by."""
         key = stat_key(path)
         if key is None:
             return None
@@ -51,17 +58,17 @@ class Digests:
             known = self._known.get(path)
             if known and known[0] == key:
                 return known[1]
-            return self._hash(path)
+            return self._hash(path, looking)
 
     def _lock_of(self, path: str) -> threading.Lock:
         with self._guard:
             return self._locks.setdefault(path, threading.Lock())
 
-    def _hash(self, path: str) -> str | None:
+    def _hash(self, path: str, looking: "files.Looking | None") -> str | None:
         started = time.time_ns()
         before = stat_key(path)
         try:
-            digest = sha256(path)
+            digest = files.sha256(path, looking)
         except FileNotFoundError:
             return None
         key = stat_key(path)

@@ -79,6 +79,9 @@ class Experiment(NamedTuple):
     adapter: str = ""  # recipes/<name>/adapter.py, or ""
     env: EnvSpec = EnvSpec()
     device: str = "auto"
+    trust: str = ""  # the SHA-256 of a checkpoint whose code may run
+    sandbox: str = "landlock"  # the weakest isolation that upstream's code may run in
+    network: bool = False
     inputs: InputSpec = InputSpec()
     contract: tuple[Confirmation, ...] = ()
     params: dict[str, Any] = {}  # typed: int, float, bool, text, list of these

@@ -8,6 +8,7 @@ from typing import Any
 from assay import errors, plan
 from assay.commandline import BUILDING, PLACES, Line, check_options, experiments_of, read
 from assay.commands import VERBS
+from assay.engines.progress import say
 from assay.errors import Fault, WrongInput, did_you_mean
 
 # doit's own commands that would tell or change a state that is not kept here
@@ -74,19 +75,18 @@ def answer(root: Path, line: Line) -> int:
         sys.stdout.flush()
         return code
     reads_only = verb not in ("fresh", "clean")
-    rest = _experiments_as_words(root, rest, verb)
+    if verb not in ("new", "inspect"):
+        rest = _experiments_as_words(root, rest)
     module = import_module(f"assay.commands.{verb}")
     code = int(module.run(Session(root, reads_only=reads_only), rest))
     sys.stdout.flush()
     return code
 
 
-def _experiments_as_words(root: Path, line: Line, verb: str) -> Line:
+def _experiments_as_words(root: Path, line: Line) -> Line:
     """Let a bare word name an experiment where no stage is meant: assay list yolo."""
     from assay.session import known_experiments
 
-    if verb == "new":
-        return line
     known = known_experiments(root)
     words, names = [], [n for n in line.variables.get("exp", "").split(",") if n]
     for word in line.words:
@@ -167,14 +167,6 @@ def _owners(root: Path, paths: list[str], names: list[str]) -> list[str]:
             )
         found += owners
     return sorted(set(found))
-
-
-def say(fault: Fault) -> None:
-    """Print a fault: one line each, nothing else."""
-    from assay.engines.progress import printable
-
-    for one in getattr(fault, "faults", (fault,)):
-        print(f"assay: {printable(str(one))}", file=sys.stderr)
 
 
 def command(root: Path, argv: list[str]) -> int:

@@ -14,7 +14,7 @@ class Stage(NamedTuple):
     after: tuple[str, ...] = ()  # stages that are settled first
     yaml: tuple[str, ...] = ()  # key paths of the experiment
     records: tuple[str, ...] = ()  # "record:key.path", "*" steps into every entry of a list
-    # checkpoint | source | labels | notes | imports | in_place (an adapter edited where it lies) | beside, modules
+    # checkpoint | source | labels | notes | imports | supplies | in_place (an adapter edited there) | beside, modules
     files: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()  # adapter functions, by their code and by the parameters they take
     facts: tuple[str, ...] = ()  # interpreter | accelerator | hardware | variables
@@ -24,6 +24,7 @@ class Stage(NamedTuple):
     not_yet: str = ""
 
 
+CARE = ("trust", "sandbox", "network")  # what code of others may do
 PACKAGES = ("environment:packages.*.name", "environment:packages.*.version")
 RUN = (
     "checkpoint:sha256",
@@ -36,6 +37,28 @@ RUN = (
     *PACKAGES,
     "probe:status",
 )
+# all of checkpoint.json but its tensors, of which there may be thousands: the totals say what the reports say
+CHECKPOINT = tuple(
+    f"checkpoint:{key}"
+    for key in (
+        *(
+            "schema",
+            "name",
+            "kind",
+            "bytes",
+            "sha256",
+            "files",
+            "format",
+            "claimed",
+            "graph",
+            "parameters",
+            "totals",
+            "parts",
+        ),
+        *("shared", "quantised", "wrapper", "leftovers", "values", "code", "trust", "to_trust", "cannot"),
+        *("metadata", "labels", "documents", "looks_like", "risks"),
+    )
+)
 USED_INPUTS = ("inputs:items.*.id", "inputs:items.*.file", "inputs:items.*.sha256")
 EVERY_FUNCTION = ("build", "preprocess", "infer", "postprocess", "draw")
 
@@ -47,7 +70,7 @@ def _out(*names: str) -> tuple[str, ...]:
 STAGES = (
     Stage(
         "checkpoint",
-        "what the file is: format by content, size, SHA-256, graph, risks",
+        "what the file is, holds and could do: format by content, SHA-256, tensors, graph, code it names",
         yaml=("model.checkpoint", "model.claimed"),
         files=("checkpoint",),
         writes=_out("checkpoint"),
@@ -70,9 +93,12 @@ STAGES = (
         "deps",
         "what the model needs, and what its interpreter has",
         after=("checkpoint", "source"),
-        yaml=("env",),
-        records=("checkpoint:format.name", "source:python_files", "source:requirements"),
-        files=("imports", "modules"),
+        yaml=("env", "trust"),
+        records=(
+            *(f"checkpoint:{key}" for key in ("format.name", "code", "trust", "to_trust", "cannot")),
+            *("source:python_files", "source:requirements"),
+        ),
+        files=("imports", "modules", "supplies"),
         facts=("interpreter",),
         writes=(*_out("environment", "match"), layout.DEPS_LOCK),
         worker="check",
@@ -81,7 +107,7 @@ STAGES = (
         "probe",
         "how the model behaves: dims, batch, determinism",
         after=("checkpoint", "deps"),
-        yaml=("device",),
+        yaml=("device", *CARE),
         records=(
             "checkpoint:sha256",
             "checkpoint:format",
@@ -104,7 +130,10 @@ STAGES = (
         records=(
             "checkpoint:name",
             "checkpoint:graph",
+            "checkpoint:labels",
+            "checkpoint:metadata",
             "checkpoint:format.name",
+            "checkpoint:format.runs_here",
             "probe:status",
             "probe:inputs",
             "probe:outputs",
@@ -140,8 +169,8 @@ STAGES = (
         "infer",
         "the model's answers, before decoding",
         after=("contract", "inputs"),
-        yaml=("device",),
-        records=(*RUN, *USED_INPUTS),
+        yaml=("device", *CARE),
+        records=(*RUN, *USED_INPUTS, "inputs:note"),
         functions=("build", "preprocess", "infer"),
         facts=("accelerator", "variables"),
         writes=_out("infer"),
@@ -151,6 +180,7 @@ STAGES = (
         "decode",
         "the answers in a person's terms, and pictures of them",
         after=("infer",),
+        yaml=CARE,
         records=(
             "infer:status",
             "infer:items.*.id",
@@ -177,7 +207,7 @@ STAGES = (
         "measure",
         "latency, throughput and memory, alone on the machine",
         after=("infer",),
-        yaml=("measure", "device"),
+        yaml=("measure", "device", *CARE),
         records=("infer:status", *RUN, *USED_INPUTS),
         functions=("build", "preprocess", "infer", "postprocess"),
         facts=("accelerator", "hardware", "variables"),
@@ -211,6 +241,7 @@ STAGES = (
             "inputs:note",
             "stats:*",
             "match:status",
+            "match:trusted",
             "params:params.score_threshold.value",
             "contract:claims",
             "contract:questions",
@@ -227,7 +258,7 @@ STAGES = (
         after=("source", "metrics"),
         yaml=("name", "notes"),
         records=(
-            "checkpoint:*",
+            *CHECKPOINT,
             "refs:*",
             "source:*",
             "environment:*",

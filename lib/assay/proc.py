@@ -40,12 +40,10 @@ OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
-    "WANDB_MODE": "offline",
     "PIP_NO_INDEX": "1",
-    "NO_ALBUMENTATIONS_UPDATE": "1",
     "YOLO_OFFLINE": "true",
-    "MPLBACKEND": "Agg",
 }
+QUIET = {"WANDB_MODE": "offline", "NO_ALBUMENTATIONS_UPDATE": "1", "MPLBACKEND": "Agg"}  # with a network too
 MARK = "ASSAY_RUN"  # every process below carries it, so that strays are found by it
 _live: dict[int, "Running"] = {}
 _guard = threading.Lock()
@@ -92,11 +90,11 @@ def tuning(source: Mapping[str, str]) -> dict[str, str]:
     return {name: source[name] for name in TUNING if name in source}
 
 
-def clean_environment(source: Mapping[str, str], *, home: Path) -> dict[str, str]:
-    """Keep what a program needs to run and nothing that could be a secret; say that there is no network."""
+def clean_environment(source: Mapping[str, str], *, home: Path, network: bool = False) -> dict[str, str]:
+    """Keep what a program needs to run and nothing that could be a secret; say when there is no network."""
     kept = {name: value for name, value in source.items() if name in ALLOWED or name.startswith("LC_")}
     places = {"HOME": str(home), "TMPDIR": str(home), "XDG_CACHE_HOME": str(home)}
-    return {**kept, **OFFLINE, **places}
+    return {**kept, **({} if network else OFFLINE), **QUIET, **places}
 
 
 def run(

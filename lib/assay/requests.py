@@ -4,7 +4,7 @@ import json
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay import code, files, layout, proc
 from assay.code import OwnCode
@@ -16,7 +16,8 @@ from assay.plan import Stage
 from assay.projection import project
 from assay.workspace import Workspace
 
-LARGE = 256 << 20
+if TYPE_CHECKING:  # loaded only when a checkpoint has to be looked at
+    from assay.examination import Examination
 
 LEAVINGS = (".bak", ".orig", ".rej", ".swp", ".tmp", ".pyc", "~")
 
@@ -29,6 +30,7 @@ class Requests:
         self._values = values(experiment)
         self.watched: dict[str, set[str]] = {}  # stage -> absolute paths whose state its request was made from
         self.folders: set[str] = set()  # folders whose listing mattered
+        self._examined: Examination | None = None
 
     def of(self, stage: Stage, last: Entry | None) -> tuple[dict[str, Any], dict[str, str]]:
         """Compose a stage's request, and name the record files it was projected from."""
@@ -74,9 +76,9 @@ class Requests:
     def _digest(self, stage: Stage, relative: str) -> str | None:
         return self._watch(stage, str(self.workspace.at(relative)))
 
-    def _watch(self, stage: Stage, path: str) -> str | None:
+    def _watch(self, stage: Stage, path: str, looking: files.Looking | None = None) -> str | None:
         self.watched[stage.name].add(path)
-        return self.digests.of(path)
+        return self.digests.of(path, looking)
 
     def _file(self, stage: Stage, kind: str) -> Any:
         if kind == "checkpoint":
@@ -86,6 +88,8 @@ class Requests:
         if kind == "imports":
             module = self._recipe_module(stage)
             return code.imports(module) if module else []
+        if kind == "supplies":
+            return self._supplies(stage)
         if kind == "in_place":
             return self.edited_functions(stage)
         if kind == "beside":
@@ -120,19 +124,26 @@ class Requests:
         return [(key, self.workspace.root / path) for kind, key, path in named if kind in kinds and path]
 
     def _checkpoint(self, stage: Stage) -> Any:
-        from assay.formats import members, recognise
+        from assay.formats import members
 
         found = members(self.checkpoint_path)
         if self.checkpoint_path.is_dir():
             self.folders.add(str(self.checkpoint_path))
-        if any(self._long_to_hash(path) for _, path in found):
-            recognise(self.checkpoint_path)  # refuses what is no model before minutes are spent on it
-        digests = {name: self._watch(stage, str(path)) for name, path in found}
+        looking = {}
+        if any(not self.digests.current(str(path)) for _, path in found):
+            examined = self.examination()
+            examined.refuse()  # before minutes are spent on hashing what is no model
+            looking = {} if self.digests.reads_only else {name: examined.looking(name) for name, _ in found}
+        digests = {name: self._watch(stage, str(path), looking.get(name)) for name, path in found}
         return digests if self.checkpoint_path.is_dir() else next(iter(digests.values()))
 
-    def _long_to_hash(self, path: Path) -> bool:
-        key, known = files.stat_key(str(path)), self.digests.known(str(path))
-        return key is not None and key[0] >= LARGE and (known is None or known[0] != key)
+    def examination(self) -> "Examination":
+        """Look at the checkpoint: once, as long as it stays as it is."""
+        from assay.examination import Examination
+
+        if self._examined is None or not self._examined.current():
+            self._examined = Examination(self.checkpoint_path)
+        return self._examined
 
     def _source(self, stage: Stage) -> Any:
         if not self.experiment.source.path:
@@ -162,6 +173,15 @@ class Requests:
             return None
         found = code.functions(code.parse(path, layout.ADAPTER))
         return found if adapter_digest(found) != generated else None
+
+    def _supplies(self, stage: Stage) -> dict[str, list[str]]:
+        """Name the functions that recipe or edited adapter give, and what build takes."""
+        edited = self.edited_functions(stage)
+        module = code.parse(self.workspace.at(layout.ADAPTER), layout.ADAPTER) if edited else self._recipe_module(stage)
+        if module is None:
+            return {"functions": [], "build": []}
+        greedy = ["**"] if code.takes_any(module, "build") else []
+        return {"functions": sorted(code.functions(module)), "build": sorted(code.keywords(module, "build")) + greedy}
 
     generated_adapter: str | None = None  # what the contract stage last wrote, set by the build
 

@@ -304,7 +304,7 @@ def _runtime(
     if not said:
         return None
     empty = {"device": "", "provider": "", "versions": {}}
-    asked = {"batch": batch, "threads": threads, "precision": precision, "isolation": isolation}
+    asked = {"batch": batch, "threads": threads, "precision": precision, "isolation": isolation, "lacking": []}
     known = {key: value for key, value in said.items() if key in Runtime.__struct_fields__}
     return msgspec.convert({**empty, **asked, **known}, Runtime)
 

@@ -10,6 +10,7 @@ import pytest
 
 from assay import plan
 from door_said import doit_unprivileged, refused, same_as_golden
+from test_robustness_kills import SLOW, hold, holding, let_go
 from tiny import built, doit, edit, ended, journal, make_model, start, tool, wait_for, workspace
 
 BUILT = [s.name for s in plan.STAGES if not s.not_yet]
@@ -108,28 +109,20 @@ def test_unreadable(repo: Path) -> None:
     assert built(repo, "tiny", "checkpoint") == ["checkpoint"]
 
 
-SLOW = '''
-import os, time
-while os.path.isdir(HOLD):
-    os.makedirs(HOLD + ".seen", exist_ok=True)
-    time.sleep(0.01)
-
-
-def _softmax'''
+HELD = SLOW + "hold()\n\n\ndef _softmax"
 
 
 @pytest.mark.parametrize("stage", ["infer", "measure"])
-def test_replaced_while_a_stage_runs(repo: Path, tmp_path: Path, stage: str) -> None:
+def test_replaced_while_a_stage_runs(repo: Path, stage: str) -> None:
     """The stage that ran on other weights than it was asked about is not recorded."""
-    hold = tmp_path / "hold"
-    edit(repo / "recipes/tiny/adapter.py", "\ndef _softmax", SLOW.replace("HOLD", repr(str(hold))))
+    edit(repo / "recipes/tiny/adapter.py", "def _softmax", HELD.lstrip())
     assert doit(repo, *plan.BY_NAME[stage].after, "exp=tiny").code == 0
-    hold.mkdir()
+    hold(repo)
     process = start(repo, stage, "exp=tiny")
-    wait_for(lambda: (tmp_path / "hold.seen").exists() or process.poll() is not None, f"{stage} at work")
+    wait_for(lambda: holding(repo) or process.poll() is not None, f"{stage} at work")
     make_model(repo / "weights/new.onnx", 0.25)
     os.replace(repo / "weights/new.onnx", repo / "weights/tiny.onnx")
-    hold.rmdir()
+    let_go(repo)
     done = ended(process)
     refused(done, 1)
     same_as_golden("checkpoint", f"replaced_during_{stage}", done, repo)

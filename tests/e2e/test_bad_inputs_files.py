@@ -45,7 +45,8 @@ SPOILT_YAML = {
     "interpreter": ("device: cpu", "device: cpu\nenv: {python: nowhere/bin/python}"),
     "interpreter_is_no_program": ("device: cpu", "device: cpu\nenv: {python: labels/tiny.json}"),
     "target_not_measured": ('">= 0.5"', '">= 0.5", "latency_ms.p50[batch=8]": "<= 5"'),
-    "reserved_key": ("device: cpu", "device: cpu\ntrust: all"),
+    "reserved_key": ("device: cpu", "device: cpu\ncompare: all"),
+    "trust": ("device: cpu", "device: cpu\ntrust: all"),
 }
 
 

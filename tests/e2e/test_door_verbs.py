@@ -317,6 +317,7 @@ def test_help_and_version(repo: Path) -> None:
 
 def test_every_verb_was_tried() -> None:
     text = Path(__file__).read_text() + Path(__file__).with_name("test_door_start.py").read_text()
+    text += Path(__file__).with_name("test_inspect.py").read_text()
     assert [verb for verb in VERBS if f'"{verb}"' not in text] == []
 
 

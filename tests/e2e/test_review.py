@@ -108,7 +108,10 @@ def test_measured_elsewhere_with_other_code_is_not_valid(built_repo: Path) -> No
     assert "measure" in built(built_repo)
 
 
-def test_a_file_of_the_repository_that_the_adapter_opens_is_an_input(repo: Path) -> None:
+def test_a_file_of_the_repository_that_an_adapter_alone_opens_is_an_input(repo: Path) -> None:
+    """One that imports upstream's code sees its workspace only."""
+    edit(repo / ADAPTER, "from scale import to_unit\n", "\n\ndef to_unit(grey):\n    return grey / 255.0\n")
+    edit(repo / ADAPTER, "    from names import NAMES\n", '    NAMES = ["dark", "bright"]\n')
     (repo / "offset.txt").write_text("0")
     edit(repo / ADAPTER, "* np.float32(gain)", '* np.float32(gain) + np.float32(open("../../offset.txt").read())')
     _stamped(repo)

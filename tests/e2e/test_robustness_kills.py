@@ -78,56 +78,63 @@ def built_repo_outputs(_built: Path) -> dict[str, str]:
 # ---------------------------------------------------------------- in the middle of a stage
 SLOW = """
 import os, time
-HOLD = {hold!r}
+HOLD = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "hold")
 
 
 def hold():
     while os.path.isdir(HOLD):
-        os.makedirs(HOLD + ".seen", exist_ok=True)
+        os.makedirs(os.path.join(os.environ["HOME"], "seen"), exist_ok=True)
         time.sleep(0.01)
 
 
 """
 
 
-def held_repo(made_repo: Callable[..., Path], tmp_path: Path) -> Path:
-    """Make a repository whose preprocess waits as long as a folder called hold is there."""
+def held_repo(made_repo: Callable[..., Path]) -> Path:
+    """Make a repository whose preprocess waits as long as a folder called hold is in its workspace."""
     head, rest = ADAPTER.split("def preprocess", 1)
     rest = rest.replace("    with Image.open(path)", "    hold()\n    with Image.open(path)", 1)
-    text = head + SLOW.format(hold=str(tmp_path / "hold")).lstrip() + "def preprocess" + rest
-    return made_repo(adapter=text)
+    return made_repo(adapter=head + SLOW.lstrip() + "def preprocess" + rest)
 
 
-def held_in(repo: Path, stage: str, tmp_path: Path, *words: str) -> "subprocess.Popen[bytes]":
+def held_in(repo: Path, stage: str, *words: str) -> "subprocess.Popen[bytes]":
     """Build what lies below a stage, then start a build that stands still in it."""
     below = [s for s in plan.BY_NAME[stage].after if not plan.BY_NAME[s].not_yet]
     assert doit(repo, *below, "exp=tiny").code == 0
-    (tmp_path / "hold").mkdir()
+    hold(repo)
     process = start(repo, *(words or ("report",)), "exp=tiny")
-    wait_for(lambda: (tmp_path / "hold.seen").exists() or process.poll() is not None, f"{stage} at work")
+    wait_for(lambda: holding(repo) or process.poll() is not None, f"{stage} at work")
     assert process.poll() is None and stage not in stages(repo)
     return process
 
 
-def let_go(tmp_path: Path) -> None:
-    (tmp_path / "hold.seen").rmdir()
-    (tmp_path / "hold").rmdir()
+def hold(repo: Path) -> None:
+    (workspace(repo) / "hold").mkdir()
+
+
+def holding(repo: Path) -> bool:
+    """Tell whether a worker stands still: it can say so in its scratch folder only."""
+    return any(workspace(repo).glob(".partial/*/.out/.worker/seen"))
+
+
+def let_go(repo: Path) -> None:
+    (workspace(repo) / "hold").rmdir()
 
 
 @pytest.mark.parametrize("stage", ["infer", "measure"])
 @pytest.mark.parametrize("kill", [kill_tree, only_the_tool], ids=["tree", "tool"])
 def test_killed_inside_a_stage_only_that_stage_begins_again(
-    made_repo: Callable[..., Path], tmp_path: Path, stage: str, kill: Callable[[subprocess.Popen[bytes]], object]
+    made_repo: Callable[..., Path], stage: str, kill: Callable[[subprocess.Popen[bytes]], object]
 ) -> None:
-    repo = held_repo(made_repo, tmp_path)
-    process = held_in(repo, stage, tmp_path)
+    repo = held_repo(made_repo)
+    process = held_in(repo, stage)
     before = stages(repo)
     kill(process)
     process.communicate(timeout=60)
     assert left_behind(repo) == [], "a worker outlived its tool"
     assert stages(repo) == before
     assert not (workspace(repo) / f"outputs/{'stats' if stage == 'measure' else stage}.json").exists()
-    let_go(tmp_path)
+    let_go(repo)
     assert built(repo) == [s for s in BUILT if s not in before]
     assert built(repo) == []
 
@@ -143,10 +150,10 @@ def said_once(done: Done, code: int) -> None:
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
 @pytest.mark.parametrize("stage", ["infer", "measure"])
 def test_stopped_inside_a_stage_says_so_in_one_line(
-    made_repo: Callable[..., Path], tmp_path: Path, stage: str, number: int, code: int
+    made_repo: Callable[..., Path], stage: str, number: int, code: int
 ) -> None:
-    repo = held_repo(made_repo, tmp_path)
-    process = held_in(repo, stage, tmp_path)
+    repo = held_repo(made_repo)
+    process = held_in(repo, stage)
     before = stages(repo)
     if number == signal.SIGINT:
         os.killpg(process.pid, number)  # as a terminal does
@@ -155,7 +162,7 @@ def test_stopped_inside_a_stage_says_so_in_one_line(
     said_once(ended(process), code)
     assert left_behind(repo) == []
     assert stages(repo) == before
-    let_go(tmp_path)
+    let_go(repo)
     assert built(repo) == [s for s in BUILT if s not in before]
 
 

@@ -21,9 +21,9 @@ def test_two_runs_from_nothing_build_every_stage_once(repo: Path, _built: Path) 
     assert built(repo) == []
 
 
-def test_the_second_run_waits_and_says_for_whom(made_repo: Callable[..., Path], tmp_path: Path) -> None:
-    repo = held_repo(made_repo, tmp_path)
-    first = held_in(repo, "infer", tmp_path)
+def test_the_second_run_waits_and_says_for_whom(made_repo: Callable[..., Path]) -> None:
+    repo = held_repo(made_repo)
+    first = held_in(repo, "infer")
     second = start(repo, "report", "exp=tiny")
     said: list[bytes] = []
     assert second.stderr
@@ -34,18 +34,18 @@ def test_the_second_run_waits_and_says_for_whom(made_repo: Callable[..., Path], 
     assert f"process {first.pid} on {os.uname().nodename}" in said[0].decode(), said
     # looking neither waits nor writes
     assert tool(repo, "why", "tiny").code == 0 and tool(repo, "list", "tiny").code == 0
-    let_go(tmp_path)
+    let_go(repo)
     assert ended(first).code == 0 and ended(second).code == 0
     assert stages(repo) == BUILT
 
 
-def test_a_lock_dies_with_its_holder(made_repo: Callable[..., Path], tmp_path: Path) -> None:
-    repo = held_repo(made_repo, tmp_path)
-    first = held_in(repo, "infer", tmp_path)
+def test_a_lock_dies_with_its_holder(made_repo: Callable[..., Path]) -> None:
+    repo = held_repo(made_repo)
+    first = held_in(repo, "infer")
     second = start(repo, "report", "exp=tiny", "--json")
     first.kill()
     first.communicate(timeout=60)
-    let_go(tmp_path)
+    let_go(repo)
     done = ended(second)
     assert done.code == 0, done.text
     assert stages(repo) == BUILT and left_behind(repo) == []

@@ -39,12 +39,12 @@ UNDER = {
 
 
 @pytest.mark.parametrize("what", UNDER)
-def test_an_input_edited_while_a_stage_runs_is_stale_next_time(made_repo: Callable[..., Path], tmp_path: Path, what: str) -> None:
+def test_an_input_edited_while_a_stage_runs_is_stale_next_time(made_repo: Callable[..., Path], what: str) -> None:
     path, old, new, stale = UNDER[what]
-    repo = held_repo(made_repo, tmp_path)
+    repo = held_repo(made_repo)
     if path.endswith("recipe.yaml"):
         edit(repo / "experiments/tiny.yaml", "params: {bias: 0.0, gain: 1.0}\n", "")
-    run = held_in(repo, "infer", tmp_path)
+    run = held_in(repo, "infer")
     if path.endswith(".onnx"):
         make_model(repo / path, weight=0.75)
     elif old:
@@ -52,7 +52,7 @@ def test_an_input_edited_while_a_stage_runs_is_stale_next_time(made_repo: Callab
     else:
         (repo / path).write_text(new)
     time.sleep(0.05)  # older than a file's own time can hide
-    let_go(tmp_path)
+    let_go(repo)
     done = ended(run)
     assert done.code in (0, 1, 2) and "Traceback" not in done.text.split("last lines of")[0], done.text
     assert stale <= to_run(repo) or what == "notes", f"what changed under the run is not seen: {done.text}"
@@ -65,12 +65,12 @@ def test_an_input_edited_while_a_stage_runs_is_stale_next_time(made_repo: Callab
 
 @pytest.mark.parametrize("path, old, new", [("refs/upstream/scale.py", "255.0", "250.0"), ("scripts/adapter.py", "), 6)", "), 3)")])
 def test_a_file_that_the_stage_itself_reads_edited_under_it_fails_the_stage(
-    made_repo: Callable[..., Path], tmp_path: Path, path: str, old: str, new: str
+    made_repo: Callable[..., Path], path: str, old: str, new: str
 ) -> None:
-    repo = held_repo(made_repo, tmp_path)
-    run = held_in(repo, "infer", tmp_path)
+    repo = held_repo(made_repo)
+    run = held_in(repo, "infer")
     edit(workspace(repo) / path, old, new)
-    let_go(tmp_path)
+    let_go(repo)
     done = ended(run)
     assert done.code == 1 and "changed while infer was running" in done.err, done.text
     assert not (workspace(repo) / "outputs/infer.json").exists()

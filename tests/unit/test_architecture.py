@@ -14,8 +14,9 @@ MOST_LINES, LONGEST_FUNCTION = 400, 50
 LAYERS = (
     ("errors", "canonical", "units", "layout", "plan", "freshness", "projection", "stamp", "commands"),
     ("files", "proc", "domain", "records", "hardware", "commandline"),
-    ("digests", "config", "formats", "envs", "upstream", "statistics", "quality", "contracts", "truth"),
-    ("code", "report", "bridge"),
+    ("digests", "config", "formats", "envs", "upstream", "statistics", "quality", "contracts", "truth",
+     "examination", "trust"),
+    ("code", "report", "isolation", "bridge"),
     ("journal",),
     ("workspace",),
     ("requests", "scripts"),

@@ -1,4 +1,7 @@
-"""What the worker's tests share: a bare interpreter, a workspace, and one way to ask."""
+"""What the worker's tests share: a bare interpreter, a workspace, and one way to ask.
+
+They run at the best level of isolation that works here; ASSAY_SANDBOX=landlock or =plain runs them at that one.
+"""
 
 import subprocess
 import sys
@@ -8,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from assay import bridge
+from assay import bridge, isolation
+from levels import LEVELS
 from survivors import left_after
 
 Ask = Callable[..., bridge.Outcome]
@@ -20,6 +24,13 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bare") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     return folder / "bin" / "python"
+
+
+@pytest.fixture(params=LEVELS, ids=lambda found: found.level)
+def level(request: pytest.FixtureRequest) -> isolation.Isolation:
+    """Each level that works on this machine."""
+    found: isolation.Isolation = request.param
+    return found
 
 
 @pytest.fixture
@@ -40,6 +51,7 @@ def ask(workspace: Path, bare_python: Path) -> Ask:
     ) -> bridge.Outcome:
         python, checkpoint = keys.pop("python", bare_python), keys.pop("checkpoint_file", None)
         stat_key = keys.pop("stat_key", None)
+        how = {name: keys.pop(name) for name in ("isolation", "network", "readable") if name in keys}
         if adapter:
             (workspace / "scripts/adapter.py").write_text(adapter)
         request = {
@@ -60,6 +72,7 @@ def ask(workspace: Path, bare_python: Path) -> Ask:
             checkpoint=checkpoint,
             stat_key=stat_key,
             limits=limits or bridge.Limits(seconds=20),
+            **how,
         )
 
     return asked

@@ -28,6 +28,19 @@ def left_after(folder: Path, *, seconds: float, extra: list[int] | None = None) 
         time.sleep(0.02)
 
 
+def holding(file: Path) -> list[int]:
+    """List the processes that have a file open, by whatever name and number they know it and themselves."""
+    found, wanted = [], file.stat() if file.exists() else None
+    for name in os.listdir("/proc") if wanted else ():
+        if name.isdigit() and int(name) != os.getpid():
+            try:
+                open_files = [os.stat(f"/proc/{name}/fd/{fd}") for fd in os.listdir(f"/proc/{name}/fd")]
+            except OSError:
+                continue
+            found += [int(name)] if any(os.path.samestat(one, wanted) for one in open_files) else []
+    return found
+
+
 def alive(pid: int) -> bool:
     """Tell whether a process runs; a zombie does not."""
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from assay import bridge
+from assay import bridge, isolation
 
 WORKS = "def build(*, checkpoint, device): return device\ndef infer(model, tensors): return tensors\n"
 JUNK = 'import os\nprint(\'{"protocol": 1, "ok": {"forged": true}}\')\nos.write(1, bytes(range(256)))\n'
@@ -36,7 +36,7 @@ def test_value_despite_junk_on_stdout(ask: Any) -> None:
         ("import os; os.kill(os.getpid(), 9)", "killed", "SIGKILL"),
         ("import os; os.abort()", "killed", "SIGABRT"),
         ("import ctypes; ctypes.string_at(0)", "killed", "SIGSEGV"),
-        ("x = 1", "unsupported", "needs an adapter with build and infer"),
+        ("x = 1", "unsupported", "needs an adapter with build"),
         ("def build(*, checkpoint, size): pass\ndef infer(m, t): pass", "adapter-error", "build needs size"),
     ],
 )
@@ -78,8 +78,26 @@ def test_nothing_of_ours_can_be_imported_by_name(ask: Any) -> None:
 def test_data_that_upstream_opens_is_listed(ask: Any, workspace: Path) -> None:
     (workspace / "refs/net").mkdir(parents=True)
     (workspace / "refs/net/labels.txt").write_text("cat\n")
-    code = "open('refs/net/labels.txt').read()\nopen('/etc/hostname').read()\nopen('made.txt', 'w').write('x')\n"
-    assert ask(code + "open('made.txt').read()\n" + WORKS).read == ("refs/net/labels.txt", "scripts/adapter.py")
+    code = "open('refs/net/labels.txt').read()\nopen('/etc/hostname').read()\n\n"
+    made = "open('made.txt', 'w').write('x')\nopen('made.txt').read()\n" if isolation.best().level == "plain" else ""
+    assert ask(code + made + WORKS).read == ("refs/net/labels.txt", "scripts/adapter.py")
+
+
+ADVICE = {
+    "torch": "Weights only load failed. This file can still be loaded, do so only if you trust its source.\\n\\t(1) Re-running "
+    "`torch.load` with `weights_only` set to `False` will likely succeed. Unsupported global: GLOBAL a.B. Please use "
+    "`torch.serialization.add_safe_globals([B])` to allowlist it if you trust this class.",
+    "transformers": "The repository holds code of its own. Please pass `trust_remote_code=True` to allow it to run.",
+}
+
+
+@pytest.mark.parametrize("whose", ADVICE)
+def test_advice_to_load_unsafely_is_not_handed_on(ask: Any, whose: str) -> None:
+    outcome = ask(f'raise RuntimeError("{ADVICE[whose]}")')
+    assert outcome.message.startswith("RuntimeError: " + ADVICE[whose].split(".")[0])
+    assert outcome.message.endswith("(its advice to load the file unsafely is left out)")
+    assert not {"weights_only", "safe_globals", "trust_remote_code"} & set(outcome.message.replace("`", " ").split())
+    assert "set to" not in outcome.message and "=True" not in outcome.message
 
 
 def test_warnings_cross(ask: Any) -> None:

@@ -4,6 +4,7 @@ VERBS = {
     "list": "the stage graph of every experiment: fresh, stale and why, never built",
     "plan": "what would run, in order, and why",
     "why": "one line per stale stage: old -> new",
+    "inspect": "what a checkpoint is, holds and could do, on one screen: FILE, or exp=NAME",
     "new": "write experiments/NAME.yaml: exp=NAME checkpoint=FILE and one of name=, source=",
     "adopt": "make the generated adapter your own: recipes/NAME/adapter.py",
     "fresh": "begin a new workspace; the old one stays",

@@ -115,6 +115,31 @@ KEYS = (
         doc="Where the model runs: auto (a GPU when there is one), cpu, cuda, or cuda:N.",
     ),
     Key(
+        path="trust",
+        kind="sha256",
+        recipe=False,
+        example="3b1f6d0e5d4c2f6c0f6d7f0c9a2b8e1d4c3b2a1f0e9d8c7b6a5f4e3d2c1b0a9f",
+        doc="The SHA-256 of a checkpoint that you trust: loading it may run code that it carries or names, in the "
+        "sandbox. Needed for programs (TorchScript, .pt2, engines) and for pickles that name code which is not known "
+        "to be harmless, never for data. `doit inspect` shows it; another file is refused.",
+    ),
+    Key(
+        path="sandbox",
+        kind="enum",
+        choices=("bubblewrap", "landlock", "plain"),
+        default="landlock",
+        example="landlock",
+        doc="The weakest isolation in which upstream's code, or code of the checkpoint, may run. The strongest that "
+        "works on the machine is taken; plain is none: such code could read your files.",
+    ),
+    Key(
+        path="network",
+        kind="bool",
+        default=False,
+        example="false",
+        doc="Whether code in the sandbox may open connections.",
+    ),
+    Key(
         path="inputs.find",
         kind="enum",
         shape="list",
@@ -227,9 +252,6 @@ KEYS = (
 BY_PATH = {key.path: key for key in KEYS}
 
 RESERVED = {
-    "trust": "loading checkpoints that run code",
-    "sandbox": "choosing the isolation level",
-    "network": "giving upstream's code network access",
     "limits": "limits of memory and time",
     "compare": "comparing experiments",
     "stakeholder": "settings of the stakeholder report",

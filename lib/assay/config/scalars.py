@@ -17,6 +17,7 @@ DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\Z")
 NOT_FINITE = re.compile(r"[+-]?\.?(inf|infinity|nan)\Z", re.IGNORECASE)
 TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 MOST_DIGITS = 18
+SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 DEVICE = re.compile(r"auto\Z|cpu\Z|cuda(:[0-9]{1,3})?\Z")
 
 
@@ -148,6 +149,12 @@ def _recipe(text: str, key: Key) -> str:
     return name
 
 
+def _sha256(text: str, key: Key) -> str:
+    if not SHA256.match(text):
+        raise WrongInput(f"{shown(text)} is no SHA-256", mend="write the 64 signs that doit inspect shows")
+    return text.lower()
+
+
 def _checked(text: str, fault: str) -> str:
     if not text.strip():
         raise WrongInput("is empty text", mend="write it, or leave the key out")
@@ -168,6 +175,7 @@ SCALARS: dict[str, Callable[[str, Key], Any]] = {
     "enum": _enum,
     "device": _device,
     "recipe": _recipe,
+    "sha256": _sha256,
     "url": lambda text, key: _checked(text, places.check_url(text)),
     "rev": lambda text, key: _checked(text, places.check_rev(text)),
     "checkpoint": lambda text, key: _checked(text, places.check_checkpoint(text)),

@@ -9,6 +9,7 @@ from assay.config.syntax import explain
 
 LARGEST = 1 << 20
 DEEPEST = 20
+TOO_DEEP, FLATTEN = f"is nested deeper than {DEEPEST} levels", "no key needs that; flatten it"
 MOST_NODES = 20_000
 MOST_CONTROLS = 20
 NULLS = frozenset(("", "~", "null", "Null", "NULL"))
@@ -91,7 +92,10 @@ def tree(text: str, faults: Faults, loader: Any) -> Node | None:
     try:
         whole = builder.take_all(yaml.parse(text, Loader=loader))
     except yaml.MarkedYAMLError as error:
-        explain(error, text, faults)
+        if "nesting depth" in (error.problem or ""):  # libyaml has a limit of its own since 0.2.6
+            faults.add((error.problem_mark.line if error.problem_mark else 0) + 1, TOO_DEEP, FLATTEN)
+        else:
+            explain(error, text, faults)
         return None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         faults.add(1, f"is not YAML ({shown(str(error))})", "check quotes, brackets and backslashes")
@@ -184,7 +188,7 @@ class _Builder:
 
     def _shallow(self, line: int) -> bool:
         if len(self.stack) > DEEPEST:
-            self.faults.add(line, f"is nested deeper than {DEEPEST} levels", "no key needs that; flatten it")
+            self.faults.add(line, TOO_DEEP, FLATTEN)
         return len(self.stack) <= DEEPEST
 
     def _check_marks(self, event: Any, line: int) -> None:

@@ -1,12 +1,14 @@
 """What a run shows while it runs: one live line on a terminal, one line per finished stage elsewhere."""
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from assay.errors import Fault
 from assay.freshness import EDITED, ELSEWHERE, FAILED, Verdict
 from assay.plan import Stage
 
@@ -117,3 +119,9 @@ def tail(path: Any, lines: int = 8) -> list[str]:
             return [printable(line) for line in file.read().decode("utf-8", "replace").splitlines()[-lines:]]
     except OSError:
         return []
+
+
+def say(fault: Fault) -> None:
+    """Print a fault: one line each, nothing else."""
+    for one in getattr(fault, "faults", (fault,)):
+        print(f"assay: {printable(str(one))}", file=sys.stderr)

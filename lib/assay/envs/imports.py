@@ -13,8 +13,8 @@ FORMATS: "dict[str, tuple[str, ...]]" = {
     "torch-legacy": ("torch", "numpy"),
     "torchscript": ("torch", "numpy"),
     "pt2": ("torch", "numpy"),
-    "safetensors": ("safetensors", "numpy"),
-    "huggingface": ("safetensors", "numpy"),
+    "safetensors": ("numpy",),
+    "huggingface": ("numpy",),
     "npz": ("numpy",),
     "npy": ("numpy",),
 }

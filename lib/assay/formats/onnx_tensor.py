@@ -149,6 +149,17 @@ def _check(wire: Wire, stored: Stored) -> None:
         raise wire.damaged(f"tensor {name!r} promises {least} bytes and holds {stored.held}")
 
 
+def place(stored: Stored) -> "tuple[str, int] | None":
+    """Give the file and the byte where the numbers lie as they are; None when they are coded otherwise."""
+    if stored.outside:
+        return stored.external.get("location", ""), int(stored.external.get("offset", "0"))
+    if len(stored.payloads) != 1 or stored.dtype == "string":
+        return None
+    part = stored.payloads[0]
+    as_is = part.number == RAW or (part.number, stored.dtype) in ((FLOATS, "float32"), (DOUBLES, "float64"))
+    return ("", part.span.start) if as_is and part.kind == BYTES else None
+
+
 def values(wire: Wire, stored: Stored) -> "Values | None":
     """Give the numbers of a small tensor, or None when there are many or they lie elsewhere."""
     if stored.outside or stored.elements > FEW or len(stored.payloads) > FEW or stored.dtype not in CODES:

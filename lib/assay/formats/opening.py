@@ -1,6 +1,7 @@
 """Open a file that somebody else made: a regular file, or one clear refusal."""
 
 import errno
+import io
 import os
 import stat
 from pathlib import Path
@@ -21,6 +22,11 @@ def shown(path: "Path | str") -> str:
     """Write a path on one line, whatever characters its name holds."""
     text = os.fspath(path).encode("utf-8", "backslashreplace").decode()
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def whole(text: str) -> str:
+    """Spell out half characters, which no UTF-8 can carry; JSON and pickles can hold them."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def real(path: Path) -> Path:
@@ -50,6 +56,21 @@ def opened(path: Path) -> BinaryIO:
         file.close()
         raise
     return file
+
+
+def read_at(file: BinaryIO, at: int, count: int) -> bytes:
+    """Read from a place without moving; the kernel may give less at a time than was asked for."""
+    if at < 0 or count < 0:
+        return b""  # as damaged files have it
+    if isinstance(file, io.BytesIO):
+        return bytes(file.getbuffer()[at : at + count])
+    found = b""
+    while len(found) < count:
+        more = os.pread(file.fileno(), count - len(found), at + len(found))
+        if not more:
+            break
+        found = found + more if found else more
+    return found
 
 
 def _refuse_kind(path: Path, mode: int) -> None:

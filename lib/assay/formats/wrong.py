@@ -48,4 +48,5 @@ def refuse(path: Path, head: bytes, size: int) -> None:
 
 
 def _zlib(head: bytes) -> bool:
-    return len(head) > 2 and head[0] == 0x78 and head[1] in (0x01, 0x5E, 0x9C, 0xDA)
+    starts = len(head) > 2 and head[0] == 0x78 and head[1] in (0x01, 0x5E, 0x9C, 0xDA)
+    return starts and head[4:8] != b"TFL3"  # a table's place may look the same

@@ -5,7 +5,19 @@ from typing import Any
 import msgspec
 
 from assay.records.base import SCHEMA, Measured, Part, Quantity, Record, Skipped, Status
-from assay.records.checkpoint import Checkpoint, CheckpointFile, Format, Graph, Tensor
+from assay.records.checkpoint import (
+    Checkpoint,
+    CheckpointFile,
+    Document,
+    Format,
+    Graph,
+    Hint,
+    Named,
+    Tensor,
+    Total,
+    Values,
+    Weight,
+)
 from assay.records.contract import Claim, Contract, Evidence, Observed, Param, Params, Probe, Question
 from assay.records.environment import Environment, Match, Package
 from assay.records.measuring import (
@@ -88,11 +100,13 @@ __all__ = [
     "Cold",
     "Configuration",
     "Contract",
+    "Document",
     "Environment",
     "Evidence",
     "Format",
     "Graph",
     "Hardware",
+    "Hint",
     "Infer",
     "InputItem",
     "Inputs",
@@ -104,6 +118,7 @@ __all__ = [
     "Memory",
     "Metric",
     "Metrics",
+    "Named",
     "Noise",
     "Observed",
     "Package",
@@ -127,6 +142,9 @@ __all__ = [
     "Stats",
     "Status",
     "Tensor",
+    "Total",
+    "Values",
+    "Weight",
     "from_json",
     "json_schema",
     "to_json",

@@ -28,3 +28,4 @@ class Match(Record, frozen=True, kw_only=True):
     """outputs/match.json"""
 
     status: Status
+    trusted: bool = False  # whether the experiment trusts the code of this very checkpoint

@@ -58,6 +58,7 @@ class Runtime(Part, frozen=True, kw_only=True):
     batch: int
     versions: dict[str, str]
     isolation: str
+    lacking: list[str]  # what that isolation left open, on this machine
 
 
 class Infer(Record, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from assay.records import SCHEMA
-from assay.report import identity, numbers, results
+from assay.report import contents, identity, numbers, results
 from assay.report.escape import Safe, text, visible
 from assay.report.findings import findings
 from assay.report.render import render
@@ -78,6 +78,7 @@ def _warning(what: Safe, evidence: Safe) -> Safe:
 SECTIONS: tuple[tuple[str, Callable[[View, Context], Safe]], ...] = (
     ("Targets", lambda view, _: identity.targets(view)),
     ("Identity", identity.identity),
+    ("Contents", lambda view, _: contents.contents(view)),
     ("Environment", lambda view, _: identity.environment(view)),
     ("Parameters", lambda view, _: identity.parameters(view)),
     ("Contract", lambda view, _: identity.contract(view)),

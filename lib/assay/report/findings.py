@@ -175,12 +175,28 @@ def _claimed_licence(view: View, ask: Safe) -> Iterator[Finding]:
 def _format(view: View, _: Context) -> Iterator[Finding]:
     checkpoint = view.record("checkpoint")
     where = phrase("format {name}", name=checkpoint["format"]["name"].text())
+    match = view.record("match")
+    for reason in checkpoint["trust"]:
+        severity, action = "high", "take a file of a safe format, or read what it names before you trust it"
+        if match["trusted"].value:
+            action = "the experiment trusts it: who deploys the file trusts it too"
+        elif match["status"]["word"].value == "done":
+            severity, action = "medium", "this run read its numbers as data; whoever loads it otherwise runs that code"
+        yield Finding("risk", severity, reason.text(), where, Safe(action))
+    for reason in checkpoint["cannot"]:
+        yield Finding("risk", "high", reason.text(), where, Safe("ask its maker for a file that loads as it is"))
     for risk in checkpoint["risks"]:
-        action = Safe("take a file of a safe format, or look at what it loads")
-        yield Finding("risk", "high", risk.text(), where, action)
-    if checkpoint["format"]["suffix_says"]:
-        what = phrase("the file name claims another format: {says}", says=checkpoint["format"]["suffix_says"].text())
-        yield Finding("risk", "medium", what, where, Safe("ask where the file comes from"))
+        yield Finding("risk", "medium", risk.text(), where, Safe("look at what it holds: outputs/checkpoint.json"))
+
+
+def _numbers(view: View, _: Context) -> Iterator[Finding]:
+    values = view.record("checkpoint")["values"]
+    if values["nonfinite"]:
+        names = Safe(", ".join(code(entry.key) for entry in list(values["nonfinite"])[:3]))
+        what = phrase("weights are NaN or infinite in {n} tensors", n=values["nonfinite"].count())
+        yield Finding(
+            "risk", "high", what, names, Safe("take another checkpoint: training went wrong, or it is damaged")
+        )
 
 
 def _dirty(view: View, _: Context) -> Iterator[Finding]:
@@ -215,6 +231,14 @@ def _nonfinite(view: View, _: Context) -> Iterator[Finding]:
         yield Finding("risk", "high", what, evidence, Safe("check preprocessing and precision"))
 
 
+def _shut_in(view: View, _: Context) -> Iterator[Finding]:
+    runtime = view.record("infer")["runtime"]
+    for left in runtime["lacking"] if runtime else ():
+        what = phrase("the model's code was not shut in as far as it could be: {left}", left=left.text())
+        evidence = phrase("isolation {level}", level=runtime["isolation"].text())
+        yield Finding("run", "low", what, evidence, Safe("for code of strangers, use bubblewrap or a newer Linux"))
+
+
 def _undetermined(view: View, _: Context) -> Iterator[Finding]:
     if view.record("probe")["deterministic"].value is False:
         what = Safe("the same input does not give the same answer twice")
@@ -238,6 +262,7 @@ def command(name: str, context: Context) -> Safe:
 
 RULES: tuple[Callable[[View, Context], Iterator[Finding]], ...] = (
     _format,
+    _numbers,
     _licence,
     _synthesised,
     _nonfinite,
@@ -249,6 +274,7 @@ RULES: tuple[Callable[[View, Context], Iterator[Finding]], ...] = (
     _memory,
     _few_labels,
     _undetermined,
+    _shut_in,
     _tail,
     _bottleneck,
     _cold,

@@ -104,24 +104,25 @@ def identity(view: View, context: Context) -> Safe:
 
 
 def _format(checkpoint: Node) -> Safe:
-    says = checkpoint["format"]["suffix_says"]
-    name = phrase("{name} (by {by})", name=checkpoint["format"]["name"].text(), by=checkpoint["format"]["by"].text())
-    return phrase("{name}, although the file name says {says}", name=name, says=says.text()) if says else name
+    return phrase("{name} (by {by})", name=checkpoint["format"]["name"].text(), by=checkpoint["format"]["by"].text())
 
 
 def _graph(graph: Node) -> list[list[Safe]]:
     if not graph:
         return []
     opset = [phrase("{name} {version}", name=entry.key or "ai.onnx", version=entry.show()) for entry in graph["opset"]]
-    dtypes = [
-        phrase("{name} ({count} bytes)", name=entry.key, count=entry.show()) for entry in graph["initializer_dtypes"]
-    ]
-    return [
-        [Safe("parameters"), graph["parameters"].num()],
-        [Safe("weights"), Safe(", ".join(dtypes) or "none")],
-        [Safe("graph"), phrase("{n} nodes, opset {opset}", n=graph["nodes"].num(), opset=Safe(", ".join(opset)))],
+    nodes = phrase("{n} nodes", n=graph["nodes"].num())
+    rows = [
+        [
+            Safe("graph"),
+            phrase("{nodes}, opset {opset}", nodes=nodes, opset=Safe(", ".join(opset))) if opset else nodes,
+        ],
         [Safe("made by"), graph["producer"].text() or Safe("not said")],
     ]
+    if graph["custom_ops"]:
+        rows.append([Safe("custom operators"), Safe(", ".join(op.code() for op in graph["custom_ops"]))])
+    rows += [[phrase("range of {name}", name=entry.key), entry.text()] for entry in graph["ranges"]]
+    return rows
 
 
 def _tree(tree: Node) -> list[list[Safe]]:

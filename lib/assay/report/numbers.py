@@ -180,6 +180,7 @@ def hardware(view: View) -> Safe:
         named = [phrase("{name} {version}", name=entry.key, version=entry.text()) for entry in runtime["versions"]]
         versions = Safe(", ".join(named) or "not recorded")
         rows += [[Safe("engine"), versions], [Safe("isolation"), runtime["isolation"].text() or Safe("not recorded")]]
+        rows += [[Safe("left open by it"), entry.text()] for entry in runtime["lacking"]]
     return table(("machine", "value"), rows)
 
 

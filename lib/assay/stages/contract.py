@@ -3,11 +3,12 @@
 import shutil
 from typing import Any
 
-from assay import code, contracts, layout
+from assay import code, contracts, layout, trust
 from assay.errors import WrongInput, did_you_mean
 from assay.records import Contract, Param, Params
 from assay.stages.job import Job
 
+GIVEN = ("checkpoint", "weights", "device", "threads", "precision")  # to build, by the worker
 EMPTY = '"""No function of its own: the graph runs as it is, on tensors."""\n'
 
 
@@ -16,7 +17,8 @@ def run(job: Job) -> None:
     checkpoint, probe = job.record("checkpoint"), job.record("probe")
     text, origin = _adapter(job)
     module = code.parse_text(text, origin)
-    functions = _functions(job, module, checkpoint.format.runs_here)
+    by_itself = checkpoint.format.name in trust.GRAPHS and job.record("match").status.word != "blocked"
+    functions = _functions(job, module, by_itself)
     task, claims = contracts.task(job.experiment.model.task, checkpoint)
     names, named = contracts.labels(checkpoint)
     supplied, questions = contracts.function_claims(functions, _places(module, origin))
@@ -55,7 +57,7 @@ def _adapter(job: Job) -> tuple[str, str]:
     return text, recipe or layout.ADAPTER
 
 
-def _functions(job: Job, module: Any, runs_here: bool) -> dict[str, str]:
+def _functions(job: Job, module: Any, by_itself: bool) -> dict[str, str]:
     here = code.functions(module)
     edited = job.request["files"]["in_place"]
     recipe = job.request["adapter"]
@@ -64,7 +66,8 @@ def _functions(job: Job, module: Any, runs_here: bool) -> dict[str, str]:
         if name in here:
             found[name] = "edited" if edited is not None and here[name] != recipe.get(name) else "recipe"
         else:
-            found[name] = "default" if name in ("build", "infer") and runs_here else "none"
+            ours = (name == "build" and by_itself) or (name == "infer" and (by_itself or "build" in here))
+            found[name] = "default" if ours else "none"
     return found
 
 
@@ -84,7 +87,7 @@ def _params(job: Job, module: Any) -> dict[str, Param]:
     values: dict[str, tuple[Any, str]] = {}
     for function in code.functions(module):
         for name, default in code.keywords(module, function).items():
-            if name in ("checkpoint", "device") and function == "build":
+            if name in GIVEN and function == "build":
                 continue
             taken.setdefault(name, []).append(function)
             if default is not ...:

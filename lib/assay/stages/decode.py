@@ -26,7 +26,7 @@ def run(job: Job) -> None:
             raw=raw.file,
             raw_sha256=raw.sha256,
             picture=pictures.get(raw.id, ""),
-            picture_sha256=job.digest(job.staging / pictures[raw.id]) if raw.id in pictures else "",
+            picture_sha256=job.digest(job.given(pictures[raw.id])) if raw.id in pictures else "",
         )
         for raw in infer.items
     ]

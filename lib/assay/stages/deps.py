@@ -1,19 +1,20 @@
 """Stage deps: what the model needs, and what its interpreter has."""
 
-from assay import code, layout
+from assay import code, layout, trust
 from assay.canonical import dumps
 from assay.envs import interpreter
 from assay.errors import NeedsAnswer
-from assay.records import Environment, Match, Package, Status
+from assay.records import Environment, Match, Package
 from assay.stages.job import Job
-
-GRAPHS = ("onnx",)  # formats that carry their own graph: no class has to be found
-WEIGHTS = ("torch-zip", "torch-legacy", "safetensors", "huggingface", "npz", "npy")  # arrays by name, and no graph
 
 
 def run(job: Job) -> None:
     """Write outputs/environment.json, outputs/match.json and deps.lock."""
     checkpoint = job.record("checkpoint")
+    trust.check(checkpoint, job.experiment.trust, job.experiment.file)
+    supplies = job.request["files"]["supplies"]
+    takes_file = bool({"checkpoint", "**"} & set(supplies["build"]))
+    status = trust.gate(checkpoint, job.experiment.trust, supplies["functions"], takes_file)
     recipe = job.experiment.adapter
     adapter = code.text_of(job.root / recipe, recipe) if recipe else None
     local = {p.rsplit("/", 1)[-1].removesuffix(".py") for p in job.record("source").python_files}
@@ -28,7 +29,7 @@ def run(job: Job) -> None:
         found.setdefault(name, Package(name=name, version=answer["versions"].get(need, ""), why=why, group=group))
     packages = list(found.values())
     missing = [p.name for p in packages if not p.version and p.group != "acceleration"]
-    if missing and checkpoint.format.runs_here:
+    if missing and status.word != "blocked":
         where = f"{chosen.manager}, Python {answer['python']}"
         raise NeedsAnswer(
             f"{', '.join(missing)} missing in the model's environment ({where})",
@@ -39,7 +40,7 @@ def run(job: Job) -> None:
         manager=chosen.manager, chosen_because=chosen.because, packages=packages, missing=missing, **facts
     )
     job.write("environment", record)
-    job.write("match", Match(status=_match(checkpoint.format.name)))
+    job.write("match", Match(status=status, trusted=trust.given(checkpoint, job.experiment.trust)))
     lock = {"schema": 1, "manager": chosen.manager, **facts, "packages": {p.name: p.version for p in packages}}
     job.out(layout.DEPS_LOCK).write_text(dumps(lock), "utf-8")
 
@@ -58,14 +59,3 @@ def _unknown_extra(need: tuple[str, str, str]) -> bool:
     """Tell an optional import that no package is known for: what is not there and not needed says nothing."""
     name, _, group = need
     return name.startswith("?") and group == "acceleration"
-
-
-def _match(form: str) -> Status:
-    if form in GRAPHS:
-        return Status(reason=f"{form} carries its graph: no class has to be matched")
-    weights = f"{form}: weights without a graph: the class they belong to is not looked for yet"
-    return Status(
-        word="blocked",
-        reason=weights if form in WEIGHTS else f"{form} does not run in this version",
-        question="is there an ONNX export of this model?",
-    )

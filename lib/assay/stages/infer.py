@@ -8,12 +8,18 @@ from assay.stages.job import Job
 
 def run(job: Job) -> None:
     """Write raw/*.npz and outputs/infer.json."""
-    status = job.blocked()
+    status = job.blocked() or _without_input(job)
     if status is not None:
         job.write("infer", Infer(status=status, items=[], runtime=None))
         return
     answer = job.ask("infer", **job.model_request(), items=job.items(), threads=1, batch=1, precision="fp32")
     items = [
-        msgspec.convert({**item, "sha256": job.digest(job.staging / item["file"])}, RawItem) for item in answer["items"]
+        msgspec.convert({**item, "sha256": job.digest(job.given(item["file"]))}, RawItem) for item in answer["items"]
     ]
     job.write("infer", Infer(status=Status(), items=items, runtime=msgspec.convert(answer["runtime"], Runtime)))
+
+
+def _without_input(job: Job) -> Status | None:
+    """Give the reason when there is nothing to run the model on."""
+    inputs = job.record("inputs")
+    return None if inputs.items else Status(word="blocked", reason=inputs.note, question="how does an input look?")

@@ -39,7 +39,9 @@ def run(job: Job) -> None:
             else ("made-up tensors: how a real input becomes tensors is unknown")
         )
         items = _synthesised(job, contract, min(spec.count, 4))
-        if not items:
+        if not items and contract.functions["preprocess"] == "none":
+            note = "none can be made up: the shapes of its inputs are not known; give preprocess() in a recipe"
+        elif not items:
             raise StageFailed(
                 "no real input was found, and none can be made up",
                 where=job.experiment.file,

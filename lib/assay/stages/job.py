@@ -2,14 +2,15 @@
 
 import json
 import os
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from assay import files, hardware, layout, proc, records
+from assay import code, files, hardware, isolation, layout, proc, records, trust
 from assay.canonical import dumps
-from assay.errors import StageFailed
+from assay.errors import NeedsAnswer, StageFailed
 
 if TYPE_CHECKING:  # names for the reader; a change there is no change of any stage
     from assay.domain import Experiment
@@ -17,6 +18,8 @@ if TYPE_CHECKING:  # names for the reader; a change there is no change of any st
     from assay.plan import Stage
     from assay.requests import Requests
     from assay.workspace import Workspace
+OUT = ".out"  # in staging: the only folder that a worker may write to
+GIVES = {"infer": ("raw/*.npz",), "decode": ("outputs/predictions.json", "pictures/*.png")}
 OWN = (".partial", "outputs/", "raw/", "logs/", layout.WORKER)  # read by a worker, and accounted for elsewhere
 
 
@@ -84,7 +87,7 @@ class Job:
             os.path.relpath(os.path.join(folder, name), self.staging)
             for folder, _, names in os.walk(self.staging)
             for name in names
-            if not os.path.relpath(folder, self.staging).startswith(".worker")
+            if not os.path.relpath(folder, self.staging).startswith(OUT)
         }
 
     def blocked(self) -> records.Status | None:
@@ -110,23 +113,67 @@ class Job:
             workspace=self.workspace.path,
             request=request,
             request_file=request_file.relative_to(self.workspace.path).as_posix(),
-            out=self.staging,
+            out=self.staging / OUT,
             log=self.log.with_name(self.log.stem + suffix + ".log"),
             checkpoint=checkpoint,
             stat_key=key,
             limits=bridge.Limits(seconds=1800.0, memory_mib=hardware.memory_mib() * 8 // 10),
+            isolation=self._isolation(more),
+            network=self.experiment.network,
+            readable=[*([] if self._whose_code(more) else [self.root]), *self._beside_checkpoint()],
         )
         self.discovered |= {path for path in outcome.read if not path.startswith(OWN) and path != layout.ADAPTER}
         self.discovered |= {f"package:{name.rpartition('-')[0]}" for name in outcome.packages}
         here = str(self.root.resolve()) + os.sep
         self.discovered |= {f"root:{path[len(here) :]}" for path in outcome.outside if path.startswith(here)}
         if outcome.value is None:
-            raise StageFailed(
-                bridge.explain(outcome),
-                where=outcome.where,
-                mend=f"see {_near(outcome.log, self.root)}",
-            )
+            mend = f"see {_near(outcome.log, self.root)}"
+            if outcome.kind == "refused" and outcome.name:  # code that the checkpoint names
+                mend = f"look at it (doit inspect), then write trust: {self.record('checkpoint').sha256}"
+            raise StageFailed(bridge.explain(outcome), where=outcome.where, mend=mend)
+        self._take_over(verb)
         return outcome.value
+
+    def given(self, path: str) -> Path:
+        """Find a file that a worker says it wrote; refuse a name that is none of its own."""
+        place, inside = self.staging / path, ".." not in path.split("/")
+        fits = inside and any(fnmatch(path, pattern) for pattern in GIVES[self.stage.worker])
+        if not fits or not place.is_file():
+            raise StageFailed(f"the worker names {path!r}, which it did not write", where=self.stage.name)
+        return place
+
+    def _take_over(self, verb: str) -> None:
+        """Take over what this verb's worker is there to write; whatever else model code left goes away with it."""
+        place = self.staging / OUT
+        for pattern in GIVES.get(verb, ()):
+            for found in sorted(place.glob(pattern)):
+                os.replace(found, self.out(found.relative_to(place).as_posix()))
+
+    def _isolation(self, more: dict[str, Any]) -> isolation.Isolation:
+        """Give the best isolation that works here; code of others runs in none weaker than the experiment allows."""
+        found = isolation.best()
+        whose = self._whose_code(more)
+        if whose and isolation.LEVELS.index(found.level) > isolation.LEVELS.index(self.experiment.sandbox):
+            raise NeedsAnswer(
+                f"{whose} runs in no isolation weaker than {self.experiment.sandbox}, and here works {found.level} "
+                f"({found.why})",
+                where=self.experiment.file,
+                mend=f"install bubblewrap, or write sandbox: {found.level}",
+            )
+        return found
+
+    def _whose_code(self, more: dict[str, Any]) -> str:
+        """Name the code of others that a request lets run; "" when there is none."""
+        if any(root.startswith("refs/") for root in more.get("source_roots", ())):
+            return "upstream's code"
+        return "code of the checkpoint" if more.get("checkpoint", {}).get("trusted") else ""
+
+    def _beside_checkpoint(self) -> list[Path]:
+        """List the files that belong to the checkpoint and lie beside it."""
+        if self.stage.name == "deps" or self.requests.checkpoint_path.is_dir():
+            return []
+        folder = self.requests.checkpoint_path.parent
+        return [folder / part.path for part in self.record("checkpoint").files[1:]]
 
     def _examined(self, checkpoint: Path, sha256: str) -> "files.StatKey | None":
         """Give the state in which the file was hashed: the worker refuses to load any other."""
@@ -137,11 +184,18 @@ class Job:
         known = self.requests.digests.known(str(checkpoint))
         return known[0] if known else files.stat_key(str(checkpoint))
 
-    def named_checkpoint(self) -> dict[str, str]:
+    def named_checkpoint(self) -> dict[str, Any]:
         """Name the checkpoint as a worker's request wants it: by the digest of the file that is opened."""
         checkpoint = self.record("checkpoint")
         digest = checkpoint.files[0].sha256 if checkpoint.kind == "file" else checkpoint.sha256
-        return {"name": checkpoint.name, "sha256": digest, "format": checkpoint.format.name}
+        named = {"name": checkpoint.name, "sha256": digest, "format": checkpoint.format.name}
+        if trust.given(checkpoint, self.experiment.trust):
+            named |= {"trusted": True, "files": {part.path: part.sha256 for part in checkpoint.files}}
+        return named
+
+    def untrusted(self) -> list[str]:
+        """Name the code that no pickle may reach."""
+        return trust.untrusted(self.record("checkpoint"), self.experiment.trust)
 
     def model_request(self) -> dict[str, Any]:
         """Compose the part of a worker's request that names the model and its contract."""
@@ -150,7 +204,8 @@ class Job:
             "checkpoint": self.named_checkpoint(),
             "adapter": layout.ADAPTER if any(by in ("recipe", "edited") for by in contract.functions.values()) else "",
             "functions": [f for f, by in contract.functions.items() if by in ("recipe", "edited")],
-            "source_roots": [f"refs/{tree.name}" for tree in self.record("refs").trees] + self._modules_beside(),
+            "source_roots": self._upstream() + self._modules_beside(),
+            "untrusted": self.untrusted(),
             "device": self.experiment.device,
             "inputs": msgspec.to_builtins(contract.inputs),
             "outputs": msgspec.to_builtins(contract.outputs),
@@ -158,6 +213,16 @@ class Job:
             "max_batch": contract.max_batch,
             "params": {name: p.value for name, p in self.record("params").params.items()},
         }
+
+    def _upstream(self) -> list[str]:
+        """Name upstream's trees when something is imported that is called as theirs is: by an adapter, by a pickle."""
+        scripts = [p for p in self.workspace.at("scripts").glob("*.py") if p.name != "reproduce.py"]
+        wanted = {n.partition(".")[0] for p in scripts for n in code.imports(code.parse(p, p.name))}
+        checkpoint = self.record("checkpoint")
+        if trust.given(checkpoint, self.experiment.trust):
+            wanted |= {row.name.partition(".")[0] for row in checkpoint.code}
+        theirs = {Path(part).stem for file in self.record("source").python_files for part in Path(file).parts}
+        return [f"refs/{tree.name}" for tree in self.record("refs").trees] if wanted & theirs else []
 
     def _modules_beside(self) -> list[str]:
         """Let an adapter import the modules that lie beside it."""

@@ -27,9 +27,7 @@ def run(job: Job) -> None:
         count = machine["cores"] if threads == "all" else int(threads)
         name = statistics.configuration_id(batch, count, precision)
         answer = answers[name] = _answer(job, name, batch, count, precision)
-        configurations.append(
-            statistics.summarise(answer, batch=batch, threads=count, precision=precision, isolation="plain")
-        )
+        configurations.append(statistics.summarise(answer, batch=batch, threads=count, precision=precision))
     stats = statistics.stats(configurations, list(answers.values()), msgspec.convert(machine, Hardware))
     _write(job, stats, statistics.samples(answers))
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from assay import trust
 from assay.records import Probe, Status
 from assay.stages.job import Job
 
@@ -9,13 +10,12 @@ from assay.stages.job import Job
 def run(job: Job) -> None:
     """Write outputs/probe.json."""
     checkpoint, match = job.record("checkpoint"), job.record("match")
-    status = match.status if match.status.word == "blocked" else Status()
-    if not checkpoint.format.runs_here and status.word != "blocked":
-        status = Status(
-            word="blocked", reason=f"{checkpoint.format.name} cannot run here: needs {checkpoint.format.needs}"
-        )
-    if status.word == "blocked":
-        job.write("probe", _nothing(status))
+    if match.status.word == "blocked":
+        job.write("probe", _nothing(match.status, "not_observed: blocked"))
+        return
+    form, trusted = checkpoint.format.name, trust.given(checkpoint, job.experiment.trust)
+    if form not in trust.GRAPHS or (form in trust.PROGRAMS and not trusted):
+        job.write("probe", _nothing(match.status, "not_observed: the recipe builds the model"))
         return
     graph = checkpoint.graph
     answer = job.ask(
@@ -34,11 +34,12 @@ def run(job: Job) -> None:
         inputs=msgspec.to_builtins(graph.inputs) if graph else [],
         outputs=msgspec.to_builtins(graph.outputs) if graph else [],
         items=[],
+        untrusted=job.untrusted(),
     )
     job.write("probe", msgspec.convert({**answer, "status": {"word": "done"}, "schema": 1}, Probe))
 
 
-def _nothing(status: Status) -> Probe:
+def _nothing(status: Status, batch: str) -> Probe:
     return Probe(
         status=status,
         runtime="",
@@ -46,7 +47,7 @@ def _nothing(status: Status) -> Probe:
         outputs=[],
         observed=[],
         dims={},
-        batch="not_observed: blocked",
+        batch=batch,
         deterministic=None,
         notes=[],
     )

@@ -3,10 +3,13 @@
     PYTHON -I boot.py REQUEST ANSWER --out DIR [--checkpoint PATH]
 
 The first process imports nothing heavy. It forks the worker into a session of its own, sleeps until something
-happens, ends everything below it when a limit is passed, and writes how it ended to ANSWER.end:
-    {"end": "exited|signal|timeout|memory-limit|process-limit|log-limit|stopped", "code": int, "peak_mib": int}
+happens, ends everything below it when a limit is passed, and writes how it ended to ASSAY_END, or else ANSWER.end:
+    {"end": WORD, "code": int, "peak_mib": int}, WORD one of
+    exited, signal, timeout, memory-limit, process-limit, log-limit, stopped, unstarted (bubblewrap did not get so far)
 Limits come in the environment, each optional: ASSAY_SECONDS, ASSAY_MEMORY_MIB, ASSAY_LOG_MIB, ASSAY_FILE_MIB,
 ASSAY_PROCESSES; ASSAY_INTERVAL is the pause between two looks, ASSAY_PARENT the process that we live for.
+The worker is shut in as confine.py says, while the first process stays outside. With bubblewrap the worker is a second
+interpreter, started in the sandbox with --inside before the other words.
 """
 
 import contextlib
@@ -22,6 +25,8 @@ import traceback
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 MIB = 1024 * 1024
+INSIDE, WAITING = "--inside", ".waiting"
+WRAPPED = os.environ.get("ASSAY_ISOLATION") == "bubblewrap"
 
 
 def main(argv):
@@ -29,7 +34,9 @@ def main(argv):
     if len(argv) < 2:
         print(__doc__, file=sys.stderr)
         return 2
-    supervisor, end_file = os.getpid(), os.path.abspath(argv[1]) + ".end"
+    if argv[0] == INSIDE:
+        work(argv[1:], 0)
+    supervisor, end_file = os.getpid(), os.environ.get("ASSAY_END") or os.path.abspath(argv[1]) + ".end"
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     # The parent may have died before the call above: then its signal never comes.
@@ -41,26 +48,31 @@ def main(argv):
         work(argv, supervisor)
     watch = Watch(child)
     end, code = watch.until_end()
-    end_all(child)
-    write_end(end_file, {"end": end, "code": code, "peak_mib": watch.peak // MIB})
+    peak = max(watch.peak, end_all(child))
+    if end == "exited" and WRAPPED:
+        end, code = unwrapped(code, argv[1])
+    write_end(end_file, {"end": end, "code": code, "peak_mib": peak // MIB})
     return code if end == "exited" else 1
 
 
 def work(argv, supervisor):
-    """Become the worker: confined, alone in its session, with nothing of ours on sys.path."""
+    """Become the worker: shut in, alone in its session, with nothing of ours on sys.path."""
     code = 70
     try:
-        confine(supervisor)
-        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime from 1.29 on reports home unless told before it loads
+        sys.dont_write_bytecode = True
         folder = os.path.dirname(os.path.abspath(__file__))
+        confine = load("confine", os.path.join(folder, "confine.py"))
+        if supervisor:
+            detach(supervisor)
+            if WRAPPED:
+                enter(argv, confine)
+        else:
+            os.unlink(argv[1] + WAITING)
+        confine.confine(argv, inside=not supervisor)
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime from 1.29 on reports home unless told before it loads
         sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") != folder]
-        # Loaded by its place and not through sys.path: upstream's code finds no module of ours by name.
         package = os.path.join(folder, "assay_worker")
-        spec = importlib.util.spec_from_file_location(
-            "assay_worker", os.path.join(package, "__init__.py"), submodule_search_locations=[package]
-        )
-        sys.modules["assay_worker"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules["assay_worker"])
+        sys.modules["assay_worker"] = load("assay_worker", os.path.join(package, "__init__.py"), [package])
         from assay_worker.__main__ import main as worker
 
         code = worker(argv)
@@ -71,6 +83,34 @@ def work(argv, supervisor):
         os._exit(code)  # no atexit hook, no thread of upstream's code keeps us
 
 
+def load(name, path, inner=None):
+    """Load a module by its place and not through sys.path: upstream's code finds nothing of ours by name."""
+    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=inner)
+    module = importlib.util.module_from_spec(spec)
+    if inner:
+        sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def enter(argv, confine):
+    """Become bubblewrap, which becomes the worker; a file that is waiting tells that it never did."""
+    answer = os.path.abspath(argv[1])
+    places = confine.places(argv)
+    with open(answer + WAITING, "w"):
+        pass
+    again = [sys.executable, "-I", os.path.abspath(__file__), INSIDE, argv[0], answer, *argv[2:]]
+    command = confine.wrapped(os.environ["ASSAY_BUBBLEWRAP"], places, again)
+    os.execv(command[0], command)
+
+
+def unwrapped(code, answer):
+    """Read an exit code as bubblewrap hands it on: 128 and the number of the signal that killed the worker."""
+    if os.path.exists(answer + WAITING):
+        return "unstarted", code
+    return ("signal", code - 128) if 128 < code < 128 + signal.NSIG else ("exited", code)
+
+
 def flush():
     """Write out what Python still holds of the two standard streams."""
     for stream in (sys.stdout, sys.stderr):
@@ -78,7 +118,7 @@ def flush():
             stream.flush()
 
 
-def confine(supervisor):
+def detach(supervisor):
     """Take from the child what it does not need: the terminal, standard input, core files, bytecode."""
     os.setsid()
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -89,7 +129,6 @@ def confine(supervisor):
     os.dup2(null, 0)
     os.close(null)
     os.umask(0o022)
-    sys.dont_write_bytecode = True
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -235,30 +274,34 @@ def children_by_scan():
 
 
 def reap(child):
-    """Collect every process that ended; return the child's wait status and peak memory, and whether any is left."""
+    """Collect every process that ended; return the child's wait status, the peak memory, and whether any is left."""
     status, peak = None, 0
     try:
         while True:
             pid, word, usage = os.wait4(-1, os.WNOHANG)
             if pid == 0:
                 return status, peak, True
-            if pid == child:
-                status, peak = word, usage.ru_maxrss * (1024 if sys.platform.startswith("linux") else 1)
+            # Of any process: the one that did the work may have been below bubblewrap's first.
+            peak = max(peak, usage.ru_maxrss * (1024 if sys.platform.startswith("linux") else 1))
+            status = word if pid == child else status
     except ChildProcessError:
         return status, peak, False
 
 
 def end_all(child, seconds=5.0):
-    """Kill everything below, again and again, until the kernel says that no child is left."""
-    deadline = time.monotonic() + seconds
+    """Kill everything below, again and again, until the kernel says that no child is left; return their peak memory."""
+    deadline, most = time.monotonic() + seconds, 0
     while time.monotonic() < deadline:
         for pid in descendants():
             kill(os.kill, pid)
-        if not reap(child)[2]:
-            return
+        _, peak, left = reap(child)
+        most = max(most, peak)
+        if not left:
+            break
         if not os.path.isdir("/proc"):
             kill(os.killpg, child)
         time.sleep(0.002)
+    return most
 
 
 def kill(how, pid):

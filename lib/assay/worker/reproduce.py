@@ -98,6 +98,7 @@ def repeat(request, checkpoint, out):
     log = os.path.join(out, "log")
     with open(log, "wb") as file:
         environment = dict(os.environ, **read(request).get("environment", {}))
+        environment.update(confined(checkpoint, os.path.abspath(os.path.join(out, "home"))))
         subprocess.call(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment)
     result = read(answer) if os.path.exists(answer) else {"error": {"message": "the worker left no answer"}}
     if "error" in result:
@@ -106,6 +107,15 @@ def repeat(request, checkpoint, out):
     if read(request)["verb"] == "measure":
         return measured(request, result["ok"])
     return compared(request, out)
+
+
+def confined(checkpoint, home):
+    """Say what the worker, which shuts itself in as far as this kernel goes, may see besides; give it a home within."""
+    os.makedirs(home)
+    record, folder = read("outputs/checkpoint.json"), os.path.dirname(checkpoint)
+    beside = [os.path.join(folder, part["path"]) for part in record["files"][1:] if record["kind"] != "folder"]
+    places = {name: home for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
+    return dict(places, ASSAY_READABLE=json.dumps(beside))
 
 
 def compared(request, out):

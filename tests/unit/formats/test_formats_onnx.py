@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from assay import formats
 from assay.errors import WrongInput
-from assay.records import Format, Graph
+from assay.formats.content import Content
+from assay.formats.tree import members
+from looked import looked, recognised
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
@@ -20,12 +21,16 @@ MODELS = Path(__file__).parents[4] / "shared" / "models"
 REAL = sorted(MODELS.rglob("*.onnx"))
 
 
-def read(path: Path) -> tuple[Graph, list[str]]:
-    found = formats.recognise(path)
-    assert found == Format(name="onnx", by=found.by, suffix_says="", runs_here=True, needs="")
-    graph, risks = formats.facts(path, found)
-    assert graph is not None
-    return graph, risks
+def read(path: Path) -> Content:
+    form, content = looked(path)
+    assert (form.name, form.runs_here, form.needs) == ("onnx", True, "")
+    assert content.graph is not None
+    return content
+
+
+def held(content: Content) -> tuple[int, int]:
+    """Count the numbers and bytes of all tensors."""
+    return sum(t.parameters for t in content.tensors), sum(t.bytes for t in content.tensors)
 
 
 def saved(
@@ -70,7 +75,8 @@ def expected_io(entries: Any, stored: set[str]) -> list[tuple[str, str, list[Any
 @pytest.mark.skipif(not REAL, reason="the shared models are not here")
 @pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
 def test_real_models_as_the_onnx_package_reads_them(path: Path) -> None:
-    graph, risks = read(path)
+    content = read(path)
+    graph = content.graph
     model = onnx.load(path)
     stored = {tensor.name for tensor in model.graph.initializer}
     assert [(t.name, t.dtype, t.shape) for t in graph.inputs] == expected_io(model.graph.input, stored)
@@ -79,19 +85,22 @@ def test_real_models_as_the_onnx_package_reads_them(path: Path) -> None:
     assert graph.ops == dict(ops)
     assert graph.nodes == sum(ops.values())
     arrays = [numpy_helper.to_array(tensor) for tensor in tensors(model)]
-    assert graph.parameters == sum(array.size for array in arrays)
-    assert graph.initializer_bytes == sum(array.nbytes for array in arrays) == sum(graph.initializer_dtypes.values())
+    assert held(content) == (sum(array.size for array in arrays), sum(array.nbytes for array in arrays))
+    for tensor in content.tensors:
+        if tensor.at is not None and tensor.name in stored:
+            array = next(numpy_helper.to_array(t) for t in model.graph.initializer if t.name == tensor.name)
+            assert path.read_bytes()[tensor.at : tensor.at + tensor.bytes] == array.tobytes()
     assert graph.ir_version == model.ir_version
     assert graph.opset == {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
     assert graph.producer == " ".join(filter(None, [model.producer_name, model.producer_version]))
-    assert graph.metadata == {entry.key: entry.value for entry in model.metadata_props}
-    assert risks == []
+    assert content.metadata == {entry.key: entry.value for entry in model.metadata_props}
+    assert content.risks == []
 
 
 @pytest.mark.skipif(not REAL, reason="the shared models are not here")
 def test_other_real_files_are_recognised() -> None:
     names = {
-        p.name: formats.recognise(p).name for p in MODELS.rglob("*.*") if p.suffix in (".pth", ".jit", ".safetensors")
+        p.name: recognised(p).name for p in MODELS.rglob("*.*") if p.suffix in (".pth", ".jit", ".safetensors")
     }
     assert names == {
         "model_epoch_50.pth": "torch-legacy",
@@ -109,11 +118,13 @@ def test_symbols_unknown_dims_types_and_metadata(tmp_path: Path) -> None:
     model = onnx.load(path)
     helper.set_model_props(model, {"names": "{0: 'a'}", "long": "x" * 70_000})
     onnx.save(model, path)
-    graph, _ = read(path)
+    content = read(path)
+    graph = content.graph
     assert [(t.name, t.dtype, t.shape) for t in graph.inputs] == [("x", "float32", ["N", 3, None]), ("i", "int64", [])]
     assert [t.shape for t in graph.outputs] == [None, []]
     assert graph.producer == "maker 2"
-    assert graph.metadata == {"names": "{0: 'a'}", "long": "(left out: 70000 bytes)"}
+    assert content.labels == ["a"]
+    assert content.metadata == {"names": "{0: 'a'}", "long": "(left out: 70000 bytes)"}
 
 
 def test_every_data_type_is_named_and_sized_as_onnx_does(tmp_path: Path) -> None:
@@ -139,9 +150,10 @@ def test_typed_data_counts_as_raw_data_does(tmp_path: Path) -> None:
     path = saved(
         tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])], [value("x", [1])], [value("y", [1])], constants
     )
-    graph, _ = read(path)
-    assert graph.parameters == 6 + 4 + 2 + 3 + 3 + 2
-    assert graph.initializer_dtypes == {"bool": 3, "float16": 4, "float32": 24, "int4": 2, "int64": 32, "string": 3}
+    found = {t.dtype: (t.parameters, t.bytes) for t in read(path).tensors if t.name != "e"}
+    assert found == {
+        "bool": (3, 3), "float16": (2, 4), "float32": (6, 24), "int4": (3, 2), "int64": (4, 32), "string": (2, 3),
+    }  # fmt: skip
 
 
 def test_arithmetic_behind_the_input_is_told(tmp_path: Path) -> None:
@@ -160,7 +172,7 @@ def test_arithmetic_behind_the_input_is_told(tmp_path: Path) -> None:
         helper.make_node("Identity", ["plain"], ["z"]),
     ]
     inputs = [value("x", ["N", 4, 4, 3], TensorProto.UINT8), value("plain", [1])]
-    graph, _ = read(saved(tmp_path / "m.onnx", nodes, inputs, [value("y", None), value("z", [1])], [mean]))
+    graph = read(saved(tmp_path / "m.onnx", nodes, inputs, [value("y", None), value("z", [1])], [mean])).graph
     assert graph.input_steps == {
         "x": [
             "Cast float32",
@@ -175,7 +187,7 @@ def test_arithmetic_behind_the_input_is_told(tmp_path: Path) -> None:
 def test_an_input_that_is_read_twice_has_no_chain(tmp_path: Path) -> None:
     half = helper.make_tensor("half", TensorProto.FLOAT, [], [0.5])
     nodes = [helper.make_node("Mul", ["x", "half"], ["a"]), helper.make_node("Add", ["a", "x"], ["y"])]
-    graph, _ = read(saved(tmp_path / "m.onnx", nodes, [value("x", [1])], [value("y", [1])], [half]))
+    graph = read(saved(tmp_path / "m.onnx", nodes, [value("x", [1])], [value("y", [1])], [half])).graph
     assert graph.input_steps == {}
 
 
@@ -189,18 +201,19 @@ def test_external_data_is_named_and_measured(tmp_path: Path) -> None:
         [weights],
     )
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="m.data", size_threshold=0)
-    graph, _ = read(path)
-    assert (graph.external_data, graph.parameters, graph.initializer_bytes) == (["m.data"], 64, 256)
-    assert [name for name, _ in formats.members(path, graph.external_data)] == ["m.onnx", "m.data"]
+    content = read(path)
+    assert (content.external, held(content)) == (["m.data"], (64, 256))
+    assert (content.tensors[0].file, content.stretches[0].file) == ("m.data", "m.data")
+    assert [name for name, _ in members(path, content.external)] == ["m.onnx", "m.data"]
     (tmp_path / "m.data").write_bytes(b"\0" * 100)
     with pytest.raises(WrongInput, match=r"truncated: tensor 'w' ends at byte 256 of m\.data, which has 100"):
-        formats.facts(path, formats.recognise(path))
+        looked(path)
     (tmp_path / "m.data").unlink()
     with pytest.raises(WrongInput, match=r"m\.data is missing"):
-        formats.facts(path, formats.recognise(path))
+        looked(path)
     (tmp_path / "m.data").symlink_to("/etc/passwd")
     with pytest.raises(WrongInput, match="outside the model's folder"):
-        formats.facts(path, formats.recognise(path))
+        looked(path)
 
 
 @pytest.mark.parametrize("location", ["../x", "/etc/passwd", "a/../../x", "", "C:\\x", "a\nb"])
@@ -215,16 +228,68 @@ def test_external_data_must_stay_in_the_folder(tmp_path: Path, location: str) ->
         [tensor],
     )
     with pytest.raises(WrongInput, match="external data"):
-        formats.facts(path, formats.recognise(path))
+        looked(path)
 
 
-def test_risks_are_told(tmp_path: Path) -> None:
-    nodes = [helper.make_node("Mine", ["x"], ["a"], domain="com.mine"), helper.make_node("Add", ["a", "ghost"], ["y"])]
-    _, risks = read(saved(tmp_path / "m.onnx", nodes, [value("x", [1])], [value("y", [1])]))
-    assert risks == [
-        "'ghost' is read, but nothing makes it",
-        "operator Mine of domain com.mine needs a library of its own: native code, not loaded",
-    ]
+def test_an_operator_that_needs_a_library_is_named(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Mine", ["x"], ["y"], domain="com.mine")]
+    content = read(saved(tmp_path / "m.onnx", nodes, [value("x", [1])], [value("y", [1])]))
+    assert content.graph.custom_ops == ["com.mine::Mine"]
+    assert content.cannot == ["operator com.mine::Mine needs a library of its own"]
+
+
+def relu(source: str, target: str) -> Any:
+    return helper.make_node("Relu", [source], [target])
+
+
+BROKEN: dict[str, tuple[list[Any], dict[str, Any], str]] = {
+    "ghost": ([helper.make_node("Add", ["x", "ghost"], ["y"])], {}, "'ghost' is read, but nothing makes it"),
+    "twice": ([relu("x", "y"), relu("x", "y")], {}, "'y' is made twice"),
+    "cycle": ([helper.make_node("Add", ["x", "b"], ["a"]), relu("a", "b"), relu("b", "y")], {}, "depends on itself"),
+    "no_operator": ([helper.make_node("NotAnOp", ["x"], ["y"])], {}, "operator NotAnOp is none of ONNX"),
+    "format_of_the_future": ([relu("x", "y")], {"ir_version": 9999}, "file format version 9999 is newer than any known"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_what_no_runtime_could_compute_is_refused(tmp_path: Path, kind: str) -> None:
+    nodes, more, said = BROKEN[kind]
+    path = saved(tmp_path / "m.onnx", nodes, [value("x", [1])], [value("y", [1])])
+    model = onnx.load(path)
+    model.ir_version = more.get("ir_version", model.ir_version)
+    onnx.save(model, path)
+    with pytest.raises(WrongInput, match=said):
+        looked(path)
+
+
+def test_nodes_out_of_order_are_told_and_no_cycle(tmp_path: Path) -> None:
+    content = read(saved(tmp_path / "m.onnx", [relu("a", "y"), relu("x", "a")], [value("x", [1])], [value("y", [1])]))
+    assert content.risks == ["its nodes are out of order: some runtimes refuse that"]
+
+
+def test_a_function_that_calls_itself_is_refused(tmp_path: Path) -> None:
+    inner = helper.make_node("F", ["a"], ["b"], domain="mine")
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("mine", 1)]
+    body = helper.make_function("mine", "F", ["a"], ["b"], [inner], opsets)
+    nodes = [helper.make_node("F", ["x"], ["y"], domain="mine")]
+    with pytest.raises(WrongInput, match="its function F calls itself"):
+        looked(saved(tmp_path / "m.onnx", nodes, [value("x", [1])], [value("y", [1])], functions=[body]))
+
+
+def test_a_newer_operator_set_is_told_and_an_absurd_one_refused(tmp_path: Path) -> None:
+    from assay.formats.onnx import NEWEST_OPSET
+
+    for version, refused in ((NEWEST_OPSET + 1, False), (9999, True)):
+        path = saved(tmp_path / "m.onnx", [relu("x", "y")], [value("x", [1])], [value("y", [1])])
+        model = onnx.load(path)
+        model.opset_import[0].version = version
+        onnx.save(model, path)
+        said = f"operator set {version} is newer than any known here ({NEWEST_OPSET})"
+        if refused:
+            with pytest.raises(WrongInput, match="operator set 9999"):
+                looked(path)
+        else:
+            assert read(path).risks == [said]
 
 
 def test_a_function_that_the_model_brings_is_no_risk(tmp_path: Path) -> None:
@@ -232,8 +297,8 @@ def test_a_function_that_the_model_brings_is_no_risk(tmp_path: Path) -> None:
         "mine", "F", ["a"], ["b"], [helper.make_node("Relu", ["a"], ["b"])], [helper.make_opsetid("", 17)]
     )
     nodes = [helper.make_node("F", ["x"], ["y"], domain="mine")]
-    graph, risks = read(saved(tmp_path / "m.onnx", nodes, [value("x", [1])], [value("y", [1])], functions=[body]))
-    assert (graph.ops, risks) == ({"mine::F": 1}, [])
+    content = read(saved(tmp_path / "m.onnx", nodes, [value("x", [1])], [value("y", [1])], functions=[body]))
+    assert (content.graph.ops, content.risks, content.cannot) == ({"mine::F": 1}, [], [])
 
 
 def test_cut_at_every_length(tmp_path: Path) -> None:
@@ -246,7 +311,7 @@ def test_cut_at_every_length(tmp_path: Path) -> None:
         cut = tmp_path / "cut.onnx"
         cut.write_bytes(whole[:length])
         with pytest.raises(WrongInput) as caught:
-            formats.facts(cut, formats.recognise(cut))
+            looked(cut)
         said["truncated" in str(caught.value)] += 1
     assert said[True] > len(whole) * 0.6
 
@@ -266,8 +331,8 @@ def test_two_gigabytes_cost_nothing(tmp_path: Path) -> None:
         file.truncate(file.tell() + count * 4)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.process_time()
-    found, _ = read(tmp_path / "m.onnx")
-    assert found.parameters == count
+    found = read(tmp_path / "m.onnx")
+    assert held(found) == (count, count * 4)
     assert time.process_time() - start < 0.2
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 8 << 10
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from assay import formats
 from assay.errors import WrongInput
+from assay.formats.opening import opened
+from assay.formats.tree import folder_digest, members
+from looked import looked, recognised, refusal
 
 
 def made(path: Path, data: bytes) -> Path:
@@ -54,8 +56,8 @@ STATE = pickle.dumps({"w": [1.0]}, protocol=2)
     ],
 )
 def test_recognised_by_content(tmp_path: Path, name: str, data: bytes, expected: str) -> None:
-    found = formats.recognise(made(tmp_path / name, data))
-    assert (found.name, found.suffix_says) == (expected, "")
+    found = recognised(made(tmp_path / name, data))
+    assert found.name == expected
     assert found.runs_here == (expected == "onnx")
     assert bool(found.needs) != found.runs_here
 
@@ -72,12 +74,22 @@ def test_recognised_by_content(tmp_path: Path, name: str, data: bytes, expected:
     ],
 )
 def test_zips_are_told_apart_by_their_members(tmp_path: Path, members: dict[str, bytes], expected: str) -> None:
-    assert formats.recognise(zipped(tmp_path / "model", members)).name == expected
+    assert recognised(zipped(tmp_path / "model", members)).name == expected
 
 
-def test_a_name_that_says_something_else_is_told(tmp_path: Path) -> None:
-    found = formats.recognise(made(tmp_path / "model.ONNX", STATE))
-    assert (found.name, found.suffix_says, found.runs_here) == ("pickle", "onnx", False)
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("model.ONNX", "its name says onnx, its bytes are a bare pickle"),
+        ("model.safetensors", "its name says safetensors, its bytes are a bare pickle"),
+        ("model.data", "its bytes are a bare pickle, which its name does not say"),
+        ("model", "its bytes are a bare pickle, which its name does not say"),
+        ("model.bin", ""),
+        ("model.pt", ""),
+    ],
+)
+def test_a_name_that_says_something_else_is_an_error_of_both(tmp_path: Path, name: str, said: str) -> None:
+    assert refusal(made(tmp_path / name, STATE)) == said
 
 
 def test_really_saved_by_numpy_and_torch(tmp_path: Path) -> None:
@@ -89,7 +101,7 @@ def test_really_saved_by_numpy_and_torch(tmp_path: Path) -> None:
     torch.save({"w": torch.zeros(2)}, tmp_path / "legacy.pth", _use_new_zipfile_serialization=False)
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "script.pt")
     torch.export.save(torch.export.export(torch.nn.Linear(2, 2), (torch.zeros(1, 2),)), tmp_path / "program.pt2")
-    names = {path.name: formats.recognise(path).name for path in sorted(tmp_path.iterdir())}
+    names = {path.name: recognised(path).name for path in sorted(tmp_path.iterdir())}
     assert names == {
         "a.npy": "npy", "a.npz": "npz", "legacy.pth": "torch-legacy", "program.pt2": "pt2", "script.pt": "torchscript",
         "zip.pt": "torch-zip",
@@ -117,7 +129,7 @@ def test_really_saved_by_numpy_and_torch(tmp_path: Path) -> None:
 )
 def test_what_is_no_model_is_named(tmp_path: Path, data: bytes, said: str) -> None:
     with pytest.raises(WrongInput) as caught:
-        formats.recognise(made(tmp_path / "model.bin", data))
+        looked(made(tmp_path / "model.bin", data))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.mend
@@ -126,20 +138,20 @@ def test_what_is_no_model_is_named(tmp_path: Path, data: bytes, said: str) -> No
 def test_a_pointer_says_how_to_get_the_weights(tmp_path: Path) -> None:
     path = made(tmp_path / "a.pt", b"version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(WrongInput, match=r"run `git lfs pull` where it came from"):
-        formats.recognise(path)
+        recognised(path)
 
 
 def test_a_tar_is_named(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.pt", "w") as archive:
         archive.add(__file__, "x")
     with pytest.raises(WrongInput, match="tar archive"):
-        formats.recognise(tmp_path / "a.pt")
+        recognised(tmp_path / "a.pt")
 
 
 def test_a_cut_zip_is_named(tmp_path: Path) -> None:
     whole = zipped(tmp_path / "a.pt", {"archive/data.pkl": STATE}).read_bytes()
     with pytest.raises(WrongInput, match="truncated"):
-        formats.recognise(made(tmp_path / "b.pt", whole[:-30]))
+        recognised(made(tmp_path / "b.pt", whole[:-30]))
 
 
 def test_archives_that_readers_disagree_about_are_refused(tmp_path: Path) -> None:
@@ -147,10 +159,10 @@ def test_archives_that_readers_disagree_about_are_refused(tmp_path: Path) -> Non
         archive.writestr("a/data.pkl", STATE)
         archive.writestr("a/data.pkl", STATE)
     with pytest.raises(WrongInput, match="twice"):
-        formats.recognise(tmp_path / "a.pt")
+        recognised(tmp_path / "a.pt")
     zipped(tmp_path / "b.pt", {"a/data.pkl": STATE, "../x": b""})
     with pytest.raises(WrongInput, match="leads out"):
-        formats.recognise(tmp_path / "b.pt")
+        recognised(tmp_path / "b.pt")
 
 
 def test_odd_files_are_refused_without_waiting(tmp_path: Path) -> None:
@@ -167,10 +179,10 @@ def test_odd_files_are_refused_without_waiting(tmp_path: Path) -> None:
     }  # fmt: skip
     for name, said in expected.items():
         with pytest.raises(WrongInput, match=said):
-            formats.recognise(tmp_path / name)
+            recognised(tmp_path / name)
     listener.close()
     with pytest.raises(WrongInput, match="is a folder"):
-        formats.opened(tmp_path / "folder")
+        opened(tmp_path / "folder")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
@@ -178,19 +190,19 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     path = made(tmp_path / "a.pt", STATE)
     path.chmod(0)
     with pytest.raises(WrongInput, match="permission denied"):
-        formats.recognise(path)
+        recognised(path)
 
 
 def test_a_sparse_file_is_refused_at_once(tmp_path: Path) -> None:
     with open(tmp_path / "a.onnx", "wb") as file:
         file.truncate(6 << 30)
     with pytest.raises(WrongInput, match="zero bytes"):
-        formats.recognise(tmp_path / "a.onnx")
+        recognised(tmp_path / "a.onnx")
 
 
 def test_a_name_with_control_characters_stays_on_one_line(tmp_path: Path) -> None:
     with pytest.raises(WrongInput) as caught:
-        formats.recognise(made(tmp_path / "a\nb\x1b[31m.pt", b"\0" * 9))
+        recognised(made(tmp_path / "a\nb\x1b[31m.pt", b"\0" * 9))
     assert str(caught.value).isprintable()
 
 
@@ -199,21 +211,22 @@ def test_a_folder_of_weights(tmp_path: Path) -> None:
     made(tmp_path / "model.safetensors", tensors(ONE, b"\0" * 8))
     made(tmp_path / "modeling_x.py", b"")
     made(tmp_path / "pytorch_model.bin", STATE)
-    found = formats.recognise(tmp_path)
+    found = recognised(tmp_path)
     assert (found.name, found.runs_here) == ("huggingface", False)
-    assert [name for name, _ in formats.members(tmp_path)] == [
+    assert [name for name, _ in members(tmp_path)] == [
         "config.json", "model.safetensors", "modeling_x.py", "pytorch_model.bin",
     ]  # fmt: skip
-    graph, risks = formats.facts(tmp_path, found)
-    assert graph is None
-    assert [risk.split()[0] for risk in risks] == ["config.json", "modeling_x.py", "pytorch_model.bin"]
+    _, content = looked(tmp_path)
+    assert content.trust == ["config.json asks for code of its own (auto_map)"]
+    assert [risk.split()[0] for risk in content.risks] == ["pytorch_model.bin", "modeling_x.py"]
+    assert [(row.name, row.where) for row in content.code] == [("x.Y", "config.json")]
 
 
 def test_a_folder_cloned_without_its_weights(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "vit"}')
     made(tmp_path / "model.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
     with pytest.raises(WrongInput, match=r"model\.safetensors: this is a Git LFS pointer"):
-        formats.recognise(tmp_path)
+        recognised(tmp_path)
 
 
 def test_a_folder_keeps_to_itself(tmp_path: Path) -> None:
@@ -222,22 +235,14 @@ def test_a_folder_keeps_to_itself(tmp_path: Path) -> None:
     (folder / "config.json").write_text('{"model_type": "vit"}')
     (folder / "weights.bin").symlink_to(made(tmp_path / "elsewhere.bin", STATE))
     with pytest.raises(WrongInput, match="leaves the model's folder"):
-        formats.members(folder)
+        members(folder)
     (folder / "weights.bin").unlink()
     (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "../elsewhere.bin"}}')
     with pytest.raises(WrongInput, match="not in the folder"):
-        formats.recognise(folder)
+        looked(folder)
 
 
 def test_a_folder_digest_knows_names_and_contents() -> None:
-    one = formats.folder_digest([("a", "0"), ("b", "1")])
-    assert one == formats.folder_digest([("b", "1"), ("a", "0")])
-    assert one != formats.folder_digest([("a", "1"), ("b", "0")])
-
-
-def test_risks_of_archives(tmp_path: Path) -> None:
-    path = zipped(tmp_path / "a.pt2", {"m/archive_format": b"pt2", "m/data/weights.json": b'{"use_pickle": true}'})
-    _, risks = formats.facts(path, formats.recognise(path))
-    assert any("use_pickle" in risk for risk in risks)
-    pickled = made(tmp_path / "a.pkl", STATE)
-    assert "can run any code" in formats.facts(pickled, formats.recognise(pickled))[1][0]
+    one = folder_digest([("a", "0"), ("b", "1")])
+    assert one == folder_digest([("b", "1"), ("a", "0")])
+    assert one != folder_digest([("a", "1"), ("b", "0")])

@@ -69,7 +69,7 @@ def answer(scale: float = 1.0, n: int = 120, slowed: float = 1.0, busy: int = 0,
 def measured(answers: dict[tuple[int, int], dict[str, Any]]) -> records.Stats:
     """Summarise answers by (batch, threads)."""
     found = [
-        statistics.summarise(a, batch=b, threads=t, precision="fp32", isolation="plain")
+        statistics.summarise(a, batch=b, threads=t, precision="fp32", isolation="bubblewrap")
         for (b, t), a in answers.items()
     ]
     return statistics.stats(found, list(answers.values()), HARDWARE)
@@ -81,14 +81,16 @@ def checkpoint(**more: Any) -> records.Checkpoint:
     graph = records.Graph(
         inputs=[records.Tensor(name="images", dtype="float32", shape=["N", 3, 96, 96])],
         outputs=[records.Tensor(name="boxes", dtype="float32", shape=["N", 6, 36])],
-        opset={"": 17}, ir_version=8, producer="tinytrain 1.0", nodes=31, ops={"Conv": 9}, parameters=25549,
-        initializer_bytes=102196, initializer_dtypes={"float32": 102196}, metadata={}, input_steps={}, external_data=[],
+        opset={"": 17}, ir_version=8, producer="tinytrain 1.0", nodes=31, ops={"Conv": 9},
     )  # fmt: skip
     values: dict[str, Any] = {
         "name": "tinyyolo.onnx", "kind": "file", "bytes": 109132, "sha256": SHA["checkpoint"],
         "files": [records.CheckpointFile(path="tinyyolo.onnx", bytes=109132, sha256=SHA["checkpoint"])],
         "format": records.Format(name="onnx", by="content", runs_here=True),
         "claimed": {"license": "MIT", "url": "https://example.org/tinyyolo", "version": "1.0"}, "graph": graph,
+        "tensors": [records.Weight(name="w", dtype="float32", shape=[25549], parameters=25549, bytes=102196, at=64)],
+        "parameters": 25549, "totals": {"float32": records.Total(tensors=1, parameters=25549, bytes=102196)},
+        "values": records.Values(checked=25549),
     }  # fmt: skip
     return records.Checkpoint(**(values | more))
 
@@ -151,7 +153,7 @@ def ran(n: int, picture: bool = True) -> dict[str, records.Record]:
     """Write infer and artifacts for n inputs."""
     runtime = records.Runtime(
         device="cpu", provider="CPUExecutionProvider", precision="fp32", threads=1, batch=1,
-        versions={"onnxruntime": "1.20.1"}, isolation="plain",
+        versions={"onnxruntime": "1.20.1"}, isolation="bubblewrap", lacking=[],
     )  # fmt: skip
     tensor, out = [facts("images", [1, 3, 96, 96])], [facts("boxes", [1, 6, 36])]
     items = [
@@ -283,6 +285,28 @@ def classification() -> dict[str, Any]:
     return concluded(whole, targets, quality.measure("classification", found, labels))
 
 
+PICKLED: dict[str, Any] = {
+    "trust": ["it names code that can do harm: os.system"],
+    "cannot": ["2 of its weights are compressed"],
+    "risks": ["2 pickles follow one another: a loader may read only the first"],
+    "code": [
+        records.Named(name="os.system", verdict="dangerous", why="can run commands", where="data.pkl"),
+        records.Named(name="my_net.Net", verdict="unknown", why="not known here", times=3),
+        records.Named(name="argparse.Namespace", verdict="harmless", why="holds data"),
+        records.Named(name="torch.FloatStorage", verdict="tensors", why="makes tensors", times=40),
+    ],
+    "parts": {
+        "ema": records.Total(tensors=1, parameters=10, bytes=40),
+        "model": records.Total(tensors=1, parameters=25549, bytes=102196),
+    },
+    "shared": [["head.weight", "embed.weight"]], "quantised": ["w: quantised tensor affine, scale 0.1"],
+    "wrapper": ["model: a pickled my_net.Net"], "leftovers": {"epoch": 3, "args": {"lr": 0.1}},
+    "values": records.Values(checked=25549, nonfinite={"w": 7}, zero=["b"], unchecked={"compressed": 2}),
+    "labels": ["disc", "square"], "looks_like": records.Hint(family="ResNet", because="tensors are called so"),
+    "documents": [records.Document(path="README.md", bytes=90, sha256=SHA["licence"])],
+}  # fmt: skip
+
+
 def blocked() -> dict[str, Any]:
     """A checkpoint without source: preprocessing is unknown, nothing ran."""
     status = records.Status(
@@ -292,8 +316,7 @@ def blocked() -> dict[str, Any]:
     ask = "How does a picture become the tensor?"
     question = records.Question(id="preprocess", ask=ask, options=["/255", "mean, std"])
     whole: dict[str, records.Record] = {
-        "checkpoint": checkpoint(format=records.Format(name="pickle", by="content"), graph=None,
-                                 risks=["a pickle: loading it can run any code"]),
+        "checkpoint": checkpoint(format=records.Format(name="pickle", by="content"), graph=None, **PICKLED),
         "refs": records.Refs(trees=[], note="no source was given"),
         "contract": contract("", functions, [claim("layout", None, "unknown")], questions=[question], batch_axis=None),
         "match": records.Match(status=status), "infer": records.Infer(status=status, items=[], runtime=None),

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from report_cases import CASES, CONTEXT, answer, claim, measured, probe, refs
 
 from assay import records
 from assay.report.findings import SEVERITIES, findings
 from assay.report.stakeholder import towards_go
 from assay.report.view import Context, View
+from report_cases import CASES, CONTEXT, answer, claim, measured, probe, refs
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -46,8 +46,22 @@ def infinite(found: dict[str, Any]) -> None:
 
 
 def risky(found: dict[str, Any]) -> None:
-    found["checkpoint"]["risks"] = ["a pickle: loading it can run any code"]
-    found["checkpoint"]["format"]["suffix_says"] = "safetensors"
+    found["checkpoint"] |= {"risks": ["it has no checksums"], "trust": ["names os.system"], "cannot": ["compressed"]}
+    found["checkpoint"]["values"] = records.to_json(records.Values(checked=9, nonfinite={"w": 3}))  # type: ignore[arg-type]
+
+
+def trusted(found: dict[str, Any]) -> None:
+    risky(found)
+    found["match"] = records.to_json(records.Match(status=records.Status(), trusted=True))  # type: ignore[arg-type]
+
+
+def as_data(found: dict[str, Any]) -> None:
+    risky(found)
+    found["match"] = records.to_json(records.Match(status=records.Status()))  # type: ignore[arg-type]
+
+
+def open_still(found: dict[str, Any]) -> None:
+    found["infer"]["runtime"] |= {"isolation": "plain", "lacking": ["files: left open"]}
 
 
 def edited(found: dict[str, Any]) -> None:
@@ -71,8 +85,12 @@ def claimed(name: str) -> Change:
         (stats(slowed=1.5, busy=2), "medium: other work held the machine"),
         (unsettled, "low: the warm-up of b1-t1-fp32 did not settle | [24]["),
         (infinite, "high: the raw answer to 003 holds NaN or infinity | [5]["),
-        (risky, "high: a pickle: loading it can run any code"),
-        (risky, "medium: the file name claims another format: safetensors"),
+        (risky, "high: names os.system | format onnx | take a file of a safe format"),
+        (as_data, "medium: names os.system | format onnx | this run read its numbers as data"),
+        (risky, "high: compressed | format onnx | ask its maker"),
+        (risky, "medium: it has no checksums"),
+        (risky, "high: weights are NaN or infinite in [1]["),
+        (trusted, "high: names os.system | format onnx | the experiment trusts it"),
         (put("refs", refs("none")), "high: tinyyolo has no licence | no file"),
         (put("refs", refs("unrecognised")), "medium: the licence of tinyyolo is not recognised | `LICENSE`"),
         (put("refs", refs("CC-BY-NC-4.0")), "high: the licence of tinyyolo forbids commercial use (CC-BY-NC-4.0)"),
@@ -82,6 +100,7 @@ def claimed(name: str) -> Change:
         (claimed(""), "medium: no licence is claimed for the weights"),
         (claimed("research only"), "high: the weights are claimed to be for non-commercial use"),
         (put("probe", probe(deterministic=False)), "medium: the same input does not give the same answer twice"),
+        (open_still, "low: the model's code was not shut in as far as it could be: files: left open | isolation plain"),
         (edited, "medium: the generated `scripts/adapter.py` was edited by hand | `postprocess`"),
         (unsure, "medium: not everything about its use was observed to be right | `scale`"),
     ],

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_cases import CASES, CONTEXT
 
 from assay.report.escape import block, code, inline, text, title, url
 from assay.report.experiment import experiment_report
 from assay.report.stakeholder import stakeholder_report
 from assay.report.tables import table
 from assay.report.view import Context
+from report_cases import CASES, CONTEXT
 
 HOSTILE = [
     "<script>alert(1)</script>",

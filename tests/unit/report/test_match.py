@@ -1,18 +1,75 @@
-"""Why a format does not run here, format by format."""
+"""Whether a checkpoint may be loaded for a run, format by format: as data, on trust, or not at all."""
+
+from typing import Any
 
 import pytest
 
-from assay.formats.kinds import KINDS
-from assay.stages.deps import _match
+from assay import records, trust
+from assay.errors import WrongInput
+from assay.formats import FORMATS
+from report_cases import SHA, checkpoint
 
-WEIGHTS = ("torch-zip", "torch-legacy", "safetensors", "huggingface", "npz", "npy")
+SHA256 = SHA["checkpoint"]
 
 
-@pytest.mark.parametrize("form", KINDS)
+def of(form: str, **more: Any) -> records.Checkpoint:
+    needs = {"to_trust": SHA256} if "trust" in more else {}
+    return checkpoint(format=records.Format(name=form, by="content"), **needs, **more)
+
+
+@pytest.mark.parametrize("form", FORMATS)
 def test_every_format_has_its_own_reason(form: str) -> None:
-    status = _match(form)
-    assert (status.word == "done") == (form == "onnx") and form in status.reason
-    if form in WEIGHTS:
+    status = trust.gate(of(form), "", [], takes_file=False)
+    assert (status.word == "done") == (form in trust.GRAPHS) and form in status.reason
+    if form in trust.WEIGHTS:
         assert status.reason == f"{form}: weights without a graph: the class they belong to is not looked for yet"
-    elif form != "onnx":
+    elif form not in trust.GRAPHS:
         assert status.reason == f"{form} does not run in this version" and "ONNX export" in status.question
+
+
+CODE = records.Named(name="vdsr.Net", verdict="unknown", why="not known")
+HIDDEN = records.Named(name="(computed)", verdict="dangerous", why="its name is computed")
+LONG = records.Named(name=("os" + ".path.os" * 30 + ".system")[:200], verdict="dangerous")
+# format, what stands against it, trusted, what the recipe gives, whether its build opens the file -> may it run
+CASES = [
+    ("onnx", {}, False, [], False, True),
+    ("onnx", {"cannot": ["operator a::B needs a library of its own"]}, False, [], False, False),
+    ("torchscript", {"trust": ["a program"]}, False, [], False, False),
+    ("torchscript", {"trust": ["a program"]}, True, [], False, True),
+    ("torchscript", {"trust": ["a program"]}, False, ["build"], True, False),
+    ("torchscript", {"trust": ["a program"]}, False, ["build"], False, True),
+    ("pt2", {"trust": ["a program"]}, False, [], False, False),
+    ("tensorrt", {"trust": ["a program"]}, False, ["build"], True, False),
+    ("torch-zip", {}, False, [], False, False),
+    ("torch-zip", {}, False, ["build"], True, True),
+    ("torch-zip", {"trust": ["names vdsr.Net"], "code": [CODE]}, False, ["build"], True, True),  # the guard watches
+    ("torch-zip", {"trust": ["a trick"], "code": [CODE, HIDDEN]}, False, ["build"], True, False),  # it cannot
+    ("torch-zip", {"trust": ["a trick"], "code": [CODE, HIDDEN]}, False, ["build"], False, True),
+    ("pickle", {"trust": ["a long name"], "code": [LONG]}, False, ["build"], True, False),
+    ("pickle", {"trust": ["many names"], "code": [CODE] * 500}, False, ["build"], True, False),
+    ("torch-zip", {"cannot": ["compressed"]}, False, ["build"], True, False),
+    ("huggingface", {"trust": ["auto_map"]}, False, ["build"], True, False),
+    ("huggingface", {"trust": ["auto_map"]}, False, ["build"], False, True),
+    ("keras", {"trust": ["a Lambda layer"]}, False, ["build"], True, False),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{sorted(case[1])}-{case[2:]}")
+def test_what_may_run(case: Any) -> None:
+    form, against, trusted, supplied, takes_file, runs = case
+    status = trust.gate(of(form, **against), SHA256 if trusted else "", supplied, takes_file)
+    assert (status.word == "done") == runs
+    if not runs and "trust" in against:
+        assert f"trust: {SHA256}" in status.question
+
+
+def test_code_that_nobody_trusted_is_kept_from_every_unpickler() -> None:
+    harmless = records.Named(name="argparse.Namespace", verdict="harmless")
+    found = of("torch-zip", code=[CODE, harmless], trust=["names vdsr.Net"])
+    assert trust.untrusted(found, "") == ["vdsr.Net"]
+    assert trust.untrusted(found, SHA256) == []
+
+
+def test_a_trust_in_another_file_is_refused() -> None:
+    with pytest.raises(WrongInput, match=r"trust names aaaaaaaaaaaa…, the checkpoint is .*…; look at it"):
+        trust.check(of("pickle", trust=["names vdsr.Net"]), "a" * 64, "experiments/x.yaml")

@@ -9,10 +9,10 @@ import numpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_cases import answer, series
 
 from assay import canonical, records, statistics
 from assay.records import Measured, Skipped
+from report_cases import answer, series
 
 seconds = st.floats(1e-6, 10, allow_nan=False)
 

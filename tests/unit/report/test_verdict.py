@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from report_cases import CLAIMS, WHOLE, answer, claim, contract, inputs, measured, target
 
 from assay import quality, records
 from assay.records import Judged, Measured, Metric, Skipped, Status
 from assay.report.verdict import judge, verdict
 from assay.units import number
+from report_cases import CLAIMS, WHOLE, answer, claim, contract, inputs, measured, target
 
 AGREED = contract("detection", WHOLE, CLAIMS)
 

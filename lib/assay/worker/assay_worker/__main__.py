@@ -2,7 +2,8 @@
 
 Started as   PYTHON -I boot.py REQUEST ANSWER --out DIR [--checkpoint PATH]   in the workspace's folder.
 REQUEST (JSON, relative paths only):
-    protocol 1, verb, checkpoint {name, sha256, format}, adapter (a path or ""), functions (what the adapter gives),
+    protocol 1, verb, checkpoint {name, sha256, format, and of one that is trusted: trusted, files {name: sha256}},
+    untrusted [names of code that no pickle may reach], adapter (a path or ""), functions (what the adapter gives),
     source_roots, device auto|cpu|cuda, threads, precision, batch, batch_axis, max_batch, params,
     inputs and outputs [{name, dtype, shape}], items [{id, file}], and what the verb alone needs:
     check: packages [name]       which interpreter and packages are here
@@ -12,11 +13,13 @@ REQUEST (JSON, relative paths only):
     measure: seconds             time one configuration; the samples come back raw
 An item that ends in .npz holds the tensors by name: preprocess is skipped and ctx is {}.
 ANSWER (JSON, written aside and renamed; the only sign of success):
-    {"protocol": 1, "ok": {...}, "read": [...], "outside": [...], "versions": {...}, "warnings": [...]}   or, in place
-    of "ok", "error": {"kind", "message", "name", "where"}, kind one of missing-package, out-of-memory, refused,
+    {"protocol": 1, "ok": {...}, "read": [...], "outside": [...], "versions": {...}, "warnings": [...],
+    "isolation": "bubblewrap|landlock|plain[, with network|, network open]", "lacking": [...]}   or, in place of
+    "ok", "error": {"kind", "message", "name", "where"}, kind one of missing-package, out-of-memory, refused,
     adapter-error, upstream-error, unsupported, worker-error. The traceback goes to stderr.
 "read" lists the workspace's files that were imported or opened, "outside" those elsewhere, by full path;
-"packages" the distributions that were imported, as "numpy-2.4.6".
+"packages" the distributions that were imported, as "numpy-2.4.6"; "lacking" what should have been kept from the
+model's code and could not be, because this kernel has no means.
 Exit code: 0 with "ok", 1 with "error".
 The checkpoint at PATH must have the stat key in ASSAY_CHECKPOINT_STAT ("size:mtime_ns:ctime_ns:ino") or, without
 that, the SHA-256 in REQUEST. Standard output and standard error belong to the model's code.
@@ -34,7 +37,7 @@ import traceback
 import warnings
 from typing import Any
 
-from assay_worker import load, packages
+from assay_worker import guard, load, packages
 from assay_worker.faults import Fault, tagged
 from assay_worker.trace import Trace
 
@@ -53,11 +56,16 @@ def main(argv: list[str]) -> int:
     trace = Trace(os.getcwd(), [ours, out, request_file] + ([checkpoint] if checkpoint else []))
     kept = keep_warnings()
     worker = os.getpid()
+    shut_in = {
+        "isolation": os.environ.get("ASSAY_ISOLATION", "plain"),
+        "lacking": json.loads(os.environ.get("ASSAY_LACKING") or "[]"),
+    }
     answer = answered(request_file, out, checkpoint, trace)
     if os.getpid() != worker:
         return 0  # upstream's code forked and its copy came back here: it has no say
     answer.update(protocol=PROTOCOL, read=trace.read(), outside=trace.outside(), versions=versions(), warnings=kept)
     answer["packages"] = packages.imported()
+    answer.update(shut_in)
     write(answer_file, answer)
     return 0 if "ok" in answer else 1
 
@@ -80,6 +88,7 @@ def answered(request_file: str, out: str, checkpoint: str, trace: Trace) -> dict
         job.request = read_request(request_file)
         load.fix_threads_in_environment(job.threads)
         trace.start()
+        guard.forbid(job.request.get("untrusted", []))
         if job.request.get("checkpoint"):
             load.verify(job)
         value = importlib.import_module("assay_worker." + VERBS[job.request["verb"]]).run(job)

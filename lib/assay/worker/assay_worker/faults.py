@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 import traceback
 from typing import Any
 
+# What loaders say about loading a file without care: their advice, and no cure of ours.
+ADVICE = re.compile(
+    r"can still be loaded|recommended steps|`weights_only` argument|weights_only\W+(set )?(to )?\W*False|safe_globals"
+    r"|allow_pickle\W+True|trust_remote_code\W+True|if you (trust|got)", re.IGNORECASE,
+)  # fmt: skip
 OUT_OF_MEMORY = ("out of memory", "failed to allocate memory", "bad_alloc", "bad allocation", "cannot allocate memory")
 
 
@@ -46,7 +52,7 @@ def tagged(error: BaseException, places: Places) -> dict[str, str]:
     owner, where = _culprit(error, places)
     if isinstance(error, Fault):
         return _error(error.kind, error.message, error.where or where, places, name=error.name)
-    message = str(error) or type(error).__name__
+    message = _without_advice(str(error)) or type(error).__name__
     missing = _missing_package(error)
     if missing:
         return _error("missing-package", f"the package {missing} is not installed", where, places, name=missing)
@@ -62,6 +68,13 @@ def tagged(error: BaseException, places: Places) -> dict[str, str]:
 
 def _error(kind: str, message: str, where: str, places: Places, *, name: str = "") -> dict[str, str]:
     return {"kind": kind, "message": places.scrub(message)[:4000], "name": name, "where": places.scrub(where)}
+
+
+def _without_advice(message: str) -> str:
+    """Leave out the sentences that tell how to load a file unsafely, and say so."""
+    said = re.split(r"(?<=[.!?])\s+", message) if ADVICE.search(message) else [message]
+    kept = [sentence for sentence in said if not ADVICE.search(sentence)]
+    return " ".join([*kept, "(its advice to load the file unsafely is left out)"] if len(kept) < len(said) else kept)
 
 
 def _culprit(error: BaseException, places: Places) -> tuple[str, str]:

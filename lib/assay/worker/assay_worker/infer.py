@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
@@ -10,7 +11,6 @@ from typing import Any, Callable
 from assay_worker import load, runner, tensors
 from assay_worker.faults import Fault
 
-ISOLATION = "plain"
 RUNTIMES = ("numpy", "onnxruntime", "torch")
 
 
@@ -52,7 +52,8 @@ def runtime(job: load.Job, built: runner.Built, batch: int) -> dict[str, Any]:
         "threads": job.threads,
         "batch": batch,
         "versions": dict(versions, python=platform.python_version()),
-        "isolation": ISOLATION,
+        "isolation": os.environ.get("ASSAY_ISOLATION", "plain"),
+        "lacking": json.loads(os.environ.get("ASSAY_LACKING") or "[]"),
     }
 
 

@@ -28,6 +28,7 @@ class Job:
     def __init__(self, request: dict[str, Any], out: str, checkpoint: str, trace: Trace) -> None:
         self.request, self.out, self.checkpoint, self.trace = request, out, checkpoint, trace
         self.root = os.getcwd()
+        self.hashed = False  # whether the checkpoint's digest was taken in this process
 
     @property
     def threads(self) -> int:
@@ -81,7 +82,7 @@ def fix_threads_in_environment(threads: int) -> None:
 
 
 def verify(job: Job) -> None:
-    """Refuse a checkpoint that is not the one the request speaks of."""
+    """Refuse a checkpoint that is not the one the request speaks of; one that is trusted is hashed every time."""
     claimed, path = job.request["checkpoint"], job.checkpoint
     if not path:
         return
@@ -90,32 +91,35 @@ def verify(job: Job) -> None:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:
         raise Fault("refused", f"the checkpoint cannot be opened: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb", closefd=True) if not os.path.isdir(path) else _Folder(descriptor) as f:
-        if expected:
-            s = os.fstat(descriptor)
-            if expected != f"{s.st_size}:{s.st_mtime_ns}:{s.st_ctime_ns}:{s.st_ino}":
-                raise Fault("refused", f"{claimed.get('name')} was changed after it was examined")
-        elif claimed.get("sha256") and not isinstance(f, _Folder) and _sha256(f) != claimed["sha256"]:
-            raise Fault("refused", f"{claimed.get('name')} has another SHA-256 than the one that was examined")
+    try:
+        s = os.fstat(descriptor)
+        if expected and expected != f"{s.st_size}:{s.st_mtime_ns}:{s.st_ctime_ns}:{s.st_ino}":
+            raise Fault("refused", f"{claimed.get('name')} was changed after it was examined")
+    finally:
+        os.close(descriptor)
+    if not job.hashed and (claimed.get("trusted") or not (expected or os.path.isdir(path))):
+        job.hashed = True
+        _verify_digests(path, claimed)
 
 
-class _Folder:
-    """A checkpoint that is a folder: opened for its stat key only."""
-
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-
-    def __enter__(self) -> _Folder:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self.descriptor)
+def _verify_digests(path: str, claimed: dict[str, Any]) -> None:
+    """Hash every file of the checkpoint again."""
+    files = claimed.get("files") or {"": claimed.get("sha256", "")}
+    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    for name, digest in sorted(files.items()):
+        place = path if not name or (name == claimed.get("name") and folder != path) else os.path.join(folder, name)
+        if digest and _sha256(place) != digest:
+            raise Fault("refused", f"{name or claimed.get('name')} has another SHA-256 than the one that was examined")
 
 
-def _sha256(file: Any) -> str:
+def _sha256(path: str) -> str:
     digest = hashlib.sha256()
-    for block in iter(lambda: file.read(1 << 20), b""):
-        digest.update(block)
+    try:
+        with open(path, "rb") as file:
+            for block in iter(lambda: file.read(1 << 20), b""):
+                digest.update(block)
+    except OSError as error:
+        raise Fault("refused", f"{os.path.basename(path)} cannot be opened: {error.strerror}") from error
     return digest.hexdigest()
 
 

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, NamedTuple
 from assay_worker import load, tensors
 from assay_worker.faults import Fault
 
+PROGRAMS = ("torchscript", "pt2")
 Run = Callable[[Dict[str, Any]], Dict[str, Any]]
 
 
@@ -34,18 +35,28 @@ class Runner(NamedTuple):
 def make(job: load.Job, found: dict[str, Callable[..., Any]]) -> Runner:
     """Build the model and join it to the function that runs it."""
     kind = (job.request.get("checkpoint") or {}).get("format", "")
-    if kind != "onnx" and not ("build" in found and "infer" in found):
-        raise Fault("unsupported", f"a checkpoint of format {kind or 'unknown'} needs an adapter with build and infer")
     if "build" in found:
         built = _by_adapter(job, found["build"])
-    else:
+    elif kind == "onnx":
         from assay_worker import onnx_runtime
 
         built = onnx_runtime.build(job)
+    elif kind in PROGRAMS:
+        built = _program(job, kind)
+    else:
+        raise Fault("unsupported", f"a checkpoint of format {kind or 'unknown'} needs an adapter with build")
     torch = sys.modules.get("torch")
     if torch is not None:  # an upstream module may have changed it when it was imported
         torch.set_num_threads(job.threads)
     return Runner(_run_function(job, built, found.get("infer")), built)
+
+
+def _program(job: load.Job, kind: str) -> Built:
+    from assay_worker import torch_program
+
+    device = _device(job.request.get("device", "auto"))
+    model = torch_program.build(job, device)
+    return Built(model, job.request.get("inputs", []), job.request.get("outputs", []), device, f"torch ({kind})")
 
 
 def _by_adapter(job: load.Job, build: Callable[..., Any]) -> Built:
@@ -57,18 +68,30 @@ def _by_adapter(job: load.Job, build: Callable[..., Any]) -> Built:
     given = dict(job.params, checkpoint=job.checkpoint, device=device)
     offered = {"threads": job.threads, "precision": precision}
     given.update({name: value for name, value in offered.items() if name in named})
+    if "weights" in named:
+        from assay_worker import weights
+
+        job.trace.note(job.checkpoint)
+        given["weights"] = weights.read(job.root, job.checkpoint, str(job.params.get("part", "")))
     model = load.bound(build, given)()
     return Built(model, job.request.get("inputs", []), job.request.get("outputs", []), device, "adapter")
 
 
 def _run_function(job: load.Job, built: Built, infer: Callable[..., Any] | None) -> Run:
-    if infer is None:
+    names = [o["name"] for o in built.outputs]
+    if infer is not None:
+        call, model = load.bound(infer, job.params, fixed=2), built.model
+        return lambda given: tensors.by_name(call(model, given), names)
+    if type(built.model).__module__.startswith("onnxruntime"):
         from assay_worker import onnx_runtime
 
         return onnx_runtime.caller(built.model)
-    names = [o["name"] for o in built.outputs]
-    call, model = load.bound(infer, job.params, fixed=2), built.model
-    return lambda given: tensors.by_name(call(model, given), names)
+    if "torch" not in sys.modules or not callable(built.model):
+        raise Fault("adapter-error", "build gave no model of torch or ONNX Runtime: the adapter needs infer, too")
+    from assay_worker import torch_program
+
+    run = torch_program.caller(built.model, built.inputs, built.device)
+    return lambda given: tensors.by_name(run(given), names or ["output"])
 
 
 def _device(asked: str) -> str:

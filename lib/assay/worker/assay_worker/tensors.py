@@ -12,6 +12,7 @@ from typing import Any
 from assay_worker.faults import Fault
 
 CONTEXT = "__ctx__"
+SCALARS = ("int", "float", "bool")  # what a program takes besides tensors
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -103,7 +104,9 @@ def checked(tensors: dict[str, Any], inputs: list[dict[str, Any]], who: str) -> 
         raise Fault("adapter-error", f"{who} gives the tensors {has}; the model takes {wants}")
     for i in inputs:
         dtype = str(tensors[i["name"]].dtype)
-        if i.get("dtype") not in ("", None, "string", "bfloat16", dtype):
+        if i.get("dtype") in SCALARS and tensors[i["name"]].ndim == 0:
+            continue
+        if i.get("dtype") not in ("", None, "unknown", "string", "bfloat16", dtype):
             raise Fault("adapter-error", f"{who} gives {i['name']} as {dtype}; the model takes {i['dtype']}")
     return tensors
 

@@ -1,0 +1,283 @@
+"""From the objects of a checkpoint to its weights by name: state dicts, what wraps them, what training left."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from assay.formats.pickle_values import Blob, Call, Global, Pairs, Persistent
+from assay.formats.torch_objects import TensorRef, settled
+
+DEEPEST = 100  # containers inside containers; deeper is an attack on whoever walks it
+MOST_WEIGHTS = 200_000
+MOST_SHOWN = 200  # entries of a leftover that are written down
+LONGEST = 500  # characters of one
+TRAINING = re.compile(r"optim|sched|scaler|amp|grad|(?:^|_)lr(?:_|$)|rng|callback|loops", re.IGNORECASE)
+MODULE_PREFIX = "module."
+
+
+class TooDeep(Exception):
+    """The objects are nested deeper than any checkpoint."""
+
+
+@dataclass
+class Found:
+    """What a checkpoint's objects come to."""
+
+    weights: list[tuple[str, str, TensorRef]] = field(default_factory=list)  # part, name, tensor
+    wrapper: list[str] = field(default_factory=list)
+    leftovers: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> list[str]:
+        """Name the sets of weights."""
+        return list(dict.fromkeys(part for part, _, _ in self.weights))
+
+
+def weights_of(top: Any) -> Found:
+    """Find the weights in what a checkpoint unpickles to."""
+    top = settled(top)
+    check_depth(top)
+    found = Found()
+    _walk(top, (), found)
+    if len(found.parts) == 1:
+        part = found.parts[0]
+        found.weights = [("", name, tensor) for _, name, tensor in found.weights]
+        if part and not any(said.startswith(f"{part}: ") for said in found.wrapper):
+            found.wrapper.append(part)
+    for part in found.parts:
+        names = [name for p, name, _ in found.weights if p == part]
+        if len(names) > 1 and all(name.startswith(MODULE_PREFIX) for name in names):
+            found.wrapper.append(f"{part}: {MODULE_PREFIX}" if part else MODULE_PREFIX)
+    return found
+
+
+def _walk(value: Any, path: "tuple[str, ...]", found: Found) -> None:
+    """Take a value for a set of weights, a container of such, or a leftover."""
+    name = ".".join(path)
+    _check_size(found, len(path))
+    if is_module(value):
+        found.wrapper.append(f"{name + ': ' if name else ''}a pickled {_class(value)}")
+        _add_module(found, name, value)
+    elif isinstance(value, TensorRef):
+        found.weights.append(("", name or "tensor", value))
+    elif _is_set(value):
+        for key, entry in pairs(value):
+            _take(entry, str(key), name, found)
+    elif _holds_tensors(value) and not TRAINING.search(path[-1] if path else "") and not _is_optimizer(value):
+        _walk_into(value, path, found)
+    else:
+        _leave(value, name, found)
+
+
+def _walk_into(value: Any, path: "tuple[str, ...]", found: Found) -> None:
+    """Walk a container of sets; a tensor that stands alone beside them is no weight."""
+    for key, entry in pairs(value):
+        if isinstance(entry, TensorRef) and isinstance(value, (Pairs, Call)):
+            found.leftovers[".".join((*path, str(key)))] = plain(entry)
+        else:
+            _walk(entry, (*path, str(key)), found)
+
+
+def _leave(value: Any, name: str, found: Found) -> None:
+    """Keep what is no weight in plain words."""
+    if name:
+        found.leftovers[name] = plain(value)
+    elif isinstance(value, (Pairs, Call)) and pairs(value):
+        found.leftovers.update((str(plain(key)), plain(entry)) for key, entry in pairs(value)[:MOST_SHOWN])
+    elif not _empty(value):
+        found.leftovers["(all of it)"] = plain(value)
+
+
+def _take(entry: Any, key: str, part: str, found: Found) -> None:
+    """Take an entry of a set of weights; containers in it give longer names."""
+    _check_size(found, key.count("."))
+    if isinstance(entry, TensorRef):
+        found.weights.append((part, key, entry))
+    elif is_module(entry):
+        _add_module(found, part, entry, f"{key}.")
+    elif _holds_tensors(entry) and not TRAINING.search(key) and not _is_optimizer(entry):
+        for inner, value in pairs(entry):
+            _take(value, f"{key}.{inner}", part, found)
+    elif not _empty(entry):
+        found.leftovers[f"{part}.{key}" if part else key] = plain(entry)
+
+
+def _add_module(found: Found, part: str, module: Call, prefix: str = "") -> None:
+    tensors = itertools.islice(module_tensors(module, prefix), MOST_WEIGHTS + 1)
+    found.weights += [(part, name, tensor) for name, tensor in tensors]
+    _check_size(found, 0)
+
+
+def _check_size(found: Found, depth: int) -> None:
+    """Stop at what was made to be walked for ever: containers that hold themselves, or each other many times."""
+    if depth > DEEPEST or len(found.weights) > MOST_WEIGHTS:
+        raise TooDeep
+
+
+# ---------------------------------------------------------------- what things are
+def pairs(value: Any) -> "list[tuple[Any, Any]]":
+    """Give the entries of a dict, of an object made like one, or of a list by place."""
+    if isinstance(value, (Pairs, Call)):
+        return [(key, settled(v)) for key, v in (value.items if isinstance(value, Call) else value)]
+    return [(i, settled(v)) for i, v in enumerate(value)] if isinstance(value, (list, tuple)) else []
+
+
+def is_module(value: Any) -> bool:
+    """Tell a pickled torch module by the state that every module has."""
+    return isinstance(value, Call) and isinstance(value.state, Pairs) and value.state.get("_modules") is not None
+
+
+def module_tensors(module: Call, prefix: str = "") -> "Iterator[tuple[str, TensorRef]]":
+    """Name a module's tensors as its state_dict() would."""
+    if prefix.count(".") > DEEPEST:
+        raise TooDeep
+    for own in ("_parameters", "_buffers"):
+        transient = {k for k, _ in pairs(module.state.get("_non_persistent_buffers_set"))}
+        for name, value in pairs(module.state.get(own)):
+            if isinstance(value, TensorRef) and not (own == "_buffers" and name in transient):
+                yield f"{prefix}{name}", value
+    for name, child in pairs(module.state.get("_modules")):
+        if is_module(child):
+            yield from module_tensors(child, f"{prefix}{name}.")
+
+
+def _class(module: Call) -> str:
+    func = module.func
+    if isinstance(func, Global) and func.module in ("copyreg", "copy_reg") and isinstance(module.args, tuple):
+        func = module.args[0]
+    return f"{func.module}.{func.name}" if isinstance(func, Global) else "module"
+
+
+def _is_set(value: Any) -> bool:
+    """Tell a set of weights: a dict with tensors right in it, and more of them than any container in it has."""
+    entries = pairs(value) if isinstance(value, (Pairs, Call)) else []
+    own = sum(isinstance(v, TensorRef) and isinstance(k, str) for k, v in entries)
+    inner = max((_count(v) for k, v in entries if not TRAINING.search(str(k)) and not _is_optimizer(v)), default=0)
+    return own > 0 and own >= inner
+
+
+def _count(value: Any) -> int:
+    """Count the tensors of a container that is a set of weights itself, or a pickled module."""
+    if is_module(value):
+        return sum(1 for _ in itertools.islice(module_tensors(value), MOST_WEIGHTS))
+    return sum(isinstance(v, TensorRef) for _, v in pairs(value)) if isinstance(value, (Pairs, Call)) else 0
+
+
+def _is_optimizer(value: Any) -> bool:
+    return isinstance(value, (Pairs, Call)) and {"state", "param_groups"} <= {k for k, _ in pairs(value) if _text(k)}
+
+
+def _holds_tensors(value: Any) -> bool:
+    """Tell whether a container holds a tensor or a module, at whatever depth."""
+    seen: set[int] = set()
+    ahead = [value]
+    while ahead:
+        one = ahead.pop()
+        if isinstance(one, TensorRef) or is_module(one):
+            return True
+        if id(one) not in seen:
+            seen.add(id(one))
+            ahead += [v for _, v in pairs(one)]
+    return False
+
+
+def check_depth(top: Any) -> None:
+    """Refuse what is nested so deep that walking it is not safe; each object is looked at once."""
+    seen: set[int] = set()
+    level = [top]
+    for _ in range(DEEPEST):
+        level = [v for one in level for v in _inner(one) if _new(v, seen)]
+        if not level:
+            return
+    raise TooDeep
+
+
+def _inner(value: Any) -> "list[Any]":
+    if isinstance(value, Call):
+        return [value.state, *value.args] if isinstance(value.args, tuple) else [value.state, value.args]
+    return [v for _, v in pairs(value)]
+
+
+def _new(value: Any, seen: "set[int]") -> bool:
+    if not isinstance(value, (list, tuple, Call)) or id(value) in seen:
+        return False
+    seen.add(id(value))
+    return True
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _empty(value: Any) -> bool:
+    return value is None or (isinstance(value, (Pairs, list, tuple)) and not value)
+
+
+# ---------------------------------------------------------------- leftovers in plain words
+def plain(value: Any, depth: int = 0) -> Any:
+    """Write a leftover as JSON can carry it; what cannot be is described."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < 1 << 53 else str(value)[:LONGEST]
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else str(value)
+    if isinstance(value, str):
+        return value[:LONGEST]
+    if isinstance(value, TensorRef):
+        return f"tensor {value.dtype} {list(value.shape)}"
+    if isinstance(value, (bytes, Blob)):
+        return f"{value.length if isinstance(value, Blob) else len(value)} bytes"
+    if isinstance(value, Global):
+        return f"{value.module}.{value.name}"[:LONGEST]
+    return _plain_container(value, depth)
+
+
+def _plain_container(value: Any, depth: int) -> Any:
+    if _is_optimizer(value):
+        return _optimizer(value)
+    if isinstance(value, Call):
+        return _plain_call(value, depth)
+    if isinstance(value, Persistent) or not isinstance(value, (list, tuple)):
+        return f"an object ({type(value).__name__.lower()})"
+    entries = pairs(value)
+    if depth >= 3 or len(entries) > MOST_SHOWN >> (2 * depth):
+        return f"{len(entries)} entries"
+    if isinstance(value, Pairs):
+        return {str(plain(k, depth + 1))[:LONGEST]: plain(v, depth + 1) for k, v in entries}
+    return [plain(v, depth + 1) for _, v in entries]
+
+
+def _plain_call(value: Call, depth: int) -> Any:
+    """Write an object by what was put into it; one that holds a single number as that number."""
+    inner = value.state if isinstance(value.state, Pairs) else value.items
+    if inner:
+        return plain(Pairs(pairs(inner)), depth)
+    name = value.func.name if isinstance(value.func, Global) else "call"
+    args = value.args if isinstance(value.args, tuple) else ()
+    if name == "scalar" and len(args) == 2:
+        return scalar(*args)
+    known = [plain(a, depth + 1) for a in args[:4] if isinstance(a, (str, int, float))]
+    return f"{name}({', '.join(map(str, known))})"[:LONGEST]
+
+
+def scalar(kind: Any, data: Any) -> Any:
+    """Read a numpy scalar: its type and its bytes."""
+    import struct
+
+    codes = {"float64": "d", "float32": "f", "int64": "q", "int32": "i", "float16": "e", "bool": "?", "uint8": "B"}
+    code = codes.get(getattr(kind, "name", ""))
+    if code is None or not isinstance(data, bytes) or len(data) != struct.calcsize(code):
+        return f"a numpy scalar of type {getattr(kind, 'name', 'unknown')}"
+    return plain(struct.unpack("<" + code if kind.little else ">" + code, data)[0])
+
+
+def _optimizer(value: Any) -> str:
+    state, groups = (next((v for k, v in pairs(value) if k == key), None) for key in ("state", "param_groups"))
+    first = next((g for _, g in pairs(groups)), None)
+    shown = {str(k): plain(v) for k, v in pairs(first) if isinstance(v, (int, float, str)) and not isinstance(v, bool)}
+    settings = ", ".join(f"{k} {v}" for k, v in list(shown.items())[:6])
+    said = f"groups {len(pairs(groups))}, parameters {len(pairs(state))}"
+    return f"{said} ({settings})" if settings else said

@@ -1,0 +1,124 @@
+"""TorchScript: a zip with the model's code as text, its objects as a pickle, and its numbers."""
+
+import json
+from typing import Any
+
+from assay import files
+from assay.formats.content import Content
+from assay.formats.given import Given
+from assay.formats.labels import label_names
+from assay.formats.opening import shown
+from assay.formats.pickle_content import Seen, raise_if_bare
+from assay.formats.pickle_values import Call, Global, Pairs
+from assay.formats.torch_layout import Misplaced, lay_out, misplaced
+from assay.formats.torch_objects import TensorRef, TorchSense
+from assay.formats.torch_state import DEEPEST, Found
+from assay.formats.torch_zip import add_checksums, locator, others, packed_risk, read_member, root_of
+from assay.formats.torchscript_code import Code
+from assay.formats.zips import Zip
+from assay.records import Document
+
+WHAT = "a TorchScript archive"
+SUFFIXES = (".pt", ".pth", ".jit", ".ts", ".torchscript", ".ptl")
+NEEDS = "torch, in a sandbox"
+PROGRAM = "TorchScript is a program: loading it runs code of its maker"
+OWN = "__torch__"
+NEWEST, ABSURD = 10, 30  # of the file format's version
+MOST_EXTRA = 1 << 20
+
+
+def recognise(given: Given) -> str:
+    """Say by what it is known; "" when it is none."""
+    archive = given.zip
+    root = root_of(archive) if archive else None
+    if archive is None or root is None:
+        return ""
+    has_code = any(name.startswith(f"{root}code/") for name in archive.members)
+    return "zip with data.pkl and code/" if has_code else ""
+
+
+def look(given: Given) -> Content:
+    """Read what it holds; its code is parsed, never run."""
+    content, archive = Content(trust=[PROGRAM]), given.zip
+    assert archive is not None
+    root, seen = root_of(archive) or "", Seen()
+    _check_version(given, archive, root, content)
+    if f"{root}constants.pkl" not in archive.members:
+        raise given.damaged("damaged: its constants.pkl is missing", "save it again")
+    sense = TorchSense(given.file, locator(given, archive, f"{root}data/"))
+    top = read_member(given, archive, f"{root}data.pkl", sense, seen, content)
+    constants = TorchSense(given.file, locator(given, archive, f"{root}constants/"))
+    read_member(given, archive, f"{root}constants.pkl", constants, seen, content)
+    others(given, archive, {f"{root}data.pkl", f"{root}constants.pkl"}, seen, content)
+    seen.globals = [g for g in seen.globals if g[0].module.partition(".")[0] != OWN]
+    seen.judge(content)
+    raise_if_bare(given, content)
+    packed_risk(archive, f"{root}data/", content)
+    code = Code(given, archive, f"{root}code/")
+    content.graph = code.graph(_class(top))
+    content.cannot += code.unknown()
+    content.code += code.reaches_out()
+    _tensors(given, top, content)
+    _extra(archive, f"{root}extra/", content)
+    add_checksums(archive, f"{root}data/", content)
+    return content
+
+
+def _check_version(given: Given, archive: Zip, root: str, content: Content) -> None:
+    name = next((n for n in (f"{root}version", f"{root}.data/version") if n in archive.members), "")
+    text = archive.read(name, 64).strip() if name else b""
+    if not text.isdigit() or int(text) > ABSURD:
+        raise given.damaged(
+            f"damaged: its file format version is {shown(text.decode('latin-1')[:20]) or 'missing'}", ""
+        )
+    if int(text) > NEWEST:
+        content.risks.append(f"its file format version {int(text)} is newer than any known here ({NEWEST})")
+
+
+def _class(top: Any) -> str:
+    return f"{top.func.module}.{top.func.name}" if isinstance(top, Call) and isinstance(top.func, Global) else ""
+
+
+def _tensors(given: Given, top: Any, content: Content) -> None:
+    """Name the tensors by the attributes that lead to them."""
+    found = Found()
+    _walk(top, "", found, 0)
+    try:
+        lay_out(found, content)
+    except Misplaced as error:
+        raise misplaced(given.where, error) from None
+    content.wrapper = [f"a TorchScript {_class(top) or 'object'}"]
+
+
+def _walk(value: Any, name: str, found: Found, depth: int) -> None:
+    if depth > DEEPEST or len(found.weights) > 200_000:
+        return
+    if isinstance(value, TensorRef):
+        found.weights.append(("", name or "tensor", value))
+    elif isinstance(value, Call) and isinstance(value.state, Pairs):
+        for key, inner in value.state:
+            _walk(inner, f"{name}.{key}" if name else str(key), found, depth + 1)
+
+
+def _extra(archive: Zip, folder: str, content: Content) -> None:
+    """Keep the texts that an exporter put beside the code; labels when they are told as Ultralytics does."""
+    for name in sorted(n for n in archive.members if n.startswith(folder)):
+        data = archive.read(name, MOST_EXTRA) if archive.members[name].size <= MOST_EXTRA else b""
+        short = name.removeprefix(folder)
+        content.embedded.append(
+            Document(path=name, bytes=archive.members[name].size, sha256=files.bytes_sha256(data), embedded=True)
+        )
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            continue
+        content.metadata[f"extra: {short}"] = text[:65_536]
+        content.labels = content.labels or _labels(text)
+
+
+def _labels(text: str) -> "list[str]":
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    return label_names(json.dumps(found["names"])) if isinstance(found, dict) and "names" in found else []

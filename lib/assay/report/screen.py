@@ -1,0 +1,182 @@
+"""A checkpoint on one screen: what `inspect` prints. Pure: a record in, lines out."""
+
+import textwrap
+from collections.abc import Iterator
+
+from assay.records import Checkpoint, Tensor, Weight
+from assay.report.escape import visible
+from assay.trust import WEIGHTS
+
+WIDTH = 100
+LABEL = 12  # columns of the left side
+NAMES = 6  # entries of a list
+ROWS = 10  # tensors, globals
+
+
+def screen(
+    checkpoint: Checkpoint, *, beside: "tuple[tuple[str, str], ...]" = (), all_tensors: bool = False
+) -> "list[str]":
+    """Show a checkpoint; `beside` are further rows of whoever asks."""
+    rows = [row for part in PARTS for row in part(checkpoint)] + list(beside)
+    lines = [visible(checkpoint.name)]
+    for label, text in rows:
+        lines += _row(label, text)
+    if all_tensors:
+        lines += ["", *(_tensor(t) for t in checkpoint.tensors)]
+    return lines
+
+
+def _row(label: str, text: str) -> "list[str]":
+    """Lay a row out within the width, its continuation under its beginning."""
+    lines = textwrap.wrap(visible(text), WIDTH - LABEL, max_lines=3, placeholder=" …") or [""]
+    return [f"  {label:<{LABEL - 2}}{lines[0]}", *(" " * LABEL + line for line in lines[1:])]
+
+
+# ---------------------------------------------------------------- rows
+Rows = Iterator[tuple[str, str]]
+
+
+def _identity(c: Checkpoint) -> Rows:
+    yield "format", f"{c.format.what or c.format.name} ({c.format.by})"
+    more = f" in {len(c.files)} files" if len(c.files) > 1 else ""
+    yield "size", f"{c.bytes:,} bytes{more}"
+    if c.sha256:
+        yield "sha256", c.sha256
+
+
+def _weights(c: Checkpoint) -> Rows:
+    if not c.tensors:
+        return
+    kinds = sorted(c.totals.items(), key=lambda kind: -kind[1].bytes)
+    listed = ", ".join(f"{name} {total.parameters:,}" for name, total in kinds[:NAMES])
+    size = sum(total.bytes for total in c.totals.values())
+    yield (
+        "weights",
+        f"{_amount(len(c.tensors), c.parameters)}, {size:,} bytes: {listed}",
+    )
+    ends = c.tensors if len(c.tensors) < 4 else [*c.tensors[:2], c.tensors[-1]]
+    yield "tensors", ("; " if len(ends) == len(c.tensors) else " … ").join(map(_tensor, ends))
+    for name, total in c.parts.items():
+        yield (
+            "part",
+            f"{name or '(no name)'}: {_amount(total.tensors, total.parameters)}",
+        )
+    if c.shared:
+        yield (
+            "shared",
+            f"tensors on the same numbers: {_count(len(c.shared), 'group')}, as {', '.join(c.shared[0][:NAMES])}",
+        )
+    if c.quantised:
+        yield "quantised", _some(c.quantised)
+    if c.wrapper:
+        yield "wrapper", _some(c.wrapper)
+
+
+def _values(c: Checkpoint) -> Rows:
+    if c.values is None:
+        return
+    said = [f"{c.values.checked:,} looked at"]
+    bad = [f"{name} ({count:,})" for name, count in c.values.nonfinite.items()]
+    said.append(f"NaN or infinite in {_some(bad)}" if bad else "all finite")
+    if c.values.zero:
+        said.append(f"all zero: {_some(c.values.zero, 3)}")
+    said += [f"not looked at: {count} {why}" for why, count in c.values.unchecked.items() if count]
+    yield "values", "; ".join(said)
+
+
+def _graph(c: Checkpoint) -> Rows:
+    if c.graph is None:
+        return
+    for label, tensors in (("input", c.graph.inputs), ("output", c.graph.outputs)):
+        for tensor in tensors[:NAMES]:
+            yield label, _port(tensor)
+        if len(tensors) > NAMES:
+            yield label, f"and {len(tensors) - NAMES} more"
+    ops = sorted(c.graph.ops.items(), key=lambda op: (-op[1], op[0]))
+    versions = ", ".join(f"{name} {version}" for name, version in c.graph.opset.items())
+    said = [_count(c.graph.nodes, "node") if c.graph.nodes else "", f"opset {versions}" if versions else ""]
+    said += [", ".join(f"{name} {count}" for name, count in ops[:NAMES]), c.graph.producer and f"by {c.graph.producer}"]
+    if any(said):
+        yield "graph", "; ".join(filter(None, said))
+    if c.graph.ranges:
+        yield "ranges", _some([f"{name} {limits}" for name, limits in c.graph.ranges.items()])
+    for name, steps in c.graph.input_steps.items():
+        yield "in graph", f"{name}: {', '.join(steps)}"
+
+
+def _said(c: Checkpoint) -> Rows:
+    if c.labels:
+        yield "labels", f"{len(c.labels):,}: {_some(c.labels, 8)}"
+    if c.leftovers:
+        yield "training", "; ".join(f"{key} {_short(value)}" for key, value in list(c.leftovers.items())[:NAMES])
+    if c.metadata:
+        shown = [f"{key}={value[:60]}" for key, value in list(c.metadata.items())[:NAMES]]
+        yield "metadata", _some(shown) if len(c.metadata) <= NAMES else f"{len(c.metadata)}: {', '.join(shown)} …"
+    if c.documents:
+        yield "documents", _some([d.path for d in c.documents])
+    if c.looks_like:
+        yield "family", f"{c.looks_like.family}, a guess: {c.looks_like.because}"
+
+
+def _code(c: Checkpoint) -> Rows:
+    foreign = [row for row in c.code if row.verdict in ("dangerous", "unknown")]
+    for row in foreign[:ROWS]:
+        mark = "DANGEROUS " if row.verdict == "dangerous" else ""
+        yield "code", f"{mark}{row.name}: {row.why}" + (f" (in {row.where})" if row.where else "")
+    if len(foreign) > ROWS:
+        yield "code", f"and {len(foreign) - ROWS} more"
+    plain = [row.name for row in c.code if row.verdict == "harmless"]
+    if plain:
+        yield "code", f"known to be harmless: {_some(plain)}"
+    for risk in c.risks[:ROWS]:
+        yield "note", risk
+
+
+def _loads(c: Checkpoint) -> Rows:
+    if c.trust:
+        for reason in c.trust[:NAMES]:
+            yield "trust", reason
+        yield "", "loading it runs code: only in the sandbox, and only after the experiment says"
+        yield "", f"trust: {c.sha256}" if c.sha256 else "trust: SHA-256"
+        if c.tensors and c.format.name in WEIGHTS:
+            yield "", "without that a recipe's build(*, weights, device) gets its numbers as data"
+    else:
+        yield "loads", "as data: no code of the file has to run"
+    yield "runs", "here, in ONNX Runtime" if c.format.runs_here else f"not by itself: needs {c.format.needs}"
+
+
+PARTS = (_identity, _weights, _values, _graph, _said, _code, _loads)
+
+
+# ---------------------------------------------------------------- words
+def _count(n: int, thing: str) -> str:
+    return f"{n:,} {thing}{'' if n == 1 else 's'}"
+
+
+def _amount(tensors: int, parameters: int) -> str:
+    return f"{_count(tensors, 'tensor')}, {_count(parameters, 'parameter')}"
+
+
+def _tensor(tensor: Weight) -> str:
+    part = f"{tensor.part}: " if tensor.part else ""
+    return f"{part}{tensor.name} {tensor.dtype} {tensor.shape}"
+
+
+def _port(tensor: Tensor) -> str:
+    if tensor.shape is None:
+        return (
+            f"{tensor.name}, type and shape not said" if tensor.dtype == "unknown" else f"{tensor.name} {tensor.dtype}"
+        )
+    return f"{tensor.name} {tensor.dtype} [{', '.join('?' if d is None else str(d) for d in tensor.shape)}]"
+
+
+def _some(names: "list[str]", most: int = NAMES) -> str:
+    shown = ", ".join(name[:120] for name in names[:most])
+    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
+
+
+def _short(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(list(map(str, value))[:4]) + (", …}" if len(value) > 4 else "}")
+    text = str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
