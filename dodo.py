@@ -23,7 +23,9 @@ def bootstrap(argv):
         install(python, "[run,test]" if testing else "[run]", "test" if testing else "run")
     if testing:
         os.chdir(HERE)
-        os.execv(python, [python, "-m", "pytest", *argv[1:]])
+        whole = all(word.startswith("-") for word in argv[1:])  # then it is worth to start several at once
+        beside = ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"] if whole else []
+        os.execv(python, [python, "-m", "pytest", *beside, *argv[1:]])
     os.execv(python, [python, "-m", "assay", *argv])
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from assay import canonical, layout, proc
+from assay.files import StatKey
 from assay.isolation import Isolation, best
 
 SOURCE = Path(__file__).parent / "worker"
@@ -77,13 +78,16 @@ def run(
     out: Path,
     log: Path,
     checkpoint: Path | None = None,
-    stat_key: tuple[int, int, int, int] | None = None,
+    examined: dict[str, StatKey] | None = None,
     limits: Limits = Limits(),
     isolation: Isolation | None = None,
     network: bool = False,
     readable: Sequence[Path] = (),
 ) -> Outcome:
-    """Have the model's interpreter answer one request; `readable` is what it may see besides the usual."""
+    """Have the model's interpreter answer one request.
+
+    `examined` says in which state the checkpoint's files were; `readable` is what it may see besides the usual.
+    """
     workspace, out, log = workspace.resolve(), out.resolve(), log.resolve()
     install_worker(workspace)
     _write_if_other(workspace / request_file, canonical.dumps(request).encode())
@@ -95,7 +99,11 @@ def run(
     # The interpreter is not resolved: the link in a venv is what makes it that venv's.
     command: list[str | Path] = [python.absolute(), "-I", boot, request_file, answer, "--out", out]
     command += ["--checkpoint", checkpoint.absolute()] if checkpoint else []
-    environment = _environment(scratch, request, limits, stat_key, network) | {"ASSAY_END": str(end)}
+    environment = _environment(scratch, request, limits, network) | {"ASSAY_END": str(end)}
+    if examined:  # one line of the environment is too short for a folder of thousands
+        states = scratch / "examined.json"
+        states.write_text(json.dumps(examined))
+        environment["ASSAY_EXAMINED"] = str(states)
     environment |= _isolated(isolation or best(), network, readable)
     seconds = None if limits.seconds is None else limits.seconds + limits.slack
     try:
@@ -160,9 +168,7 @@ def tail(outcome: Outcome, lines: int = 20) -> str:
 
 
 # ---------------------------------------------------------------- before
-def _environment(
-    home: Path, request: dict[str, Any], limits: Limits, stat_key: tuple[int, int, int, int] | None, network: bool
-) -> dict[str, str]:
+def _environment(home: Path, request: dict[str, Any], limits: Limits, network: bool) -> dict[str, str]:
     asked = {
         "ASSAY_SECONDS": limits.seconds,
         "ASSAY_MEMORY_MIB": limits.memory_mib,
@@ -171,7 +177,6 @@ def _environment(
         "ASSAY_PROCESSES": PROCESSES,
         "ASSAY_INTERVAL": 1.0 if request.get("verb") == "measure" else None,
         "ASSAY_PARENT": os.getpid(),
-        "ASSAY_CHECKPOINT_STAT": ":".join(map(str, stat_key)) if stat_key else None,
     }
     environment = proc.clean_environment(os.environ, home=home, network=network)
     return environment | {name: str(value) for name, value in asked.items() if value is not None}

@@ -67,7 +67,8 @@ def _start(argv: list[str]) -> tuple[list[str], Path]:
                 raise WrongInput(
                     "-d needs a folder that is there", where=str(folder or ""), mend="assay -d DIR report NAME"
                 )
-            return argv[:i] + argv[i + 2 :], folder.resolve()
+            os.chdir(folder)  # a file that is named lies there, too
+            return argv[:i] + argv[i + 2 :], Path.cwd()
     return argv, Path.cwd()
 
 

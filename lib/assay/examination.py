@@ -122,7 +122,7 @@ class Examination:
             metadata=content.metadata,
             labels=content.labels,
             documents=[*content.embedded, *(_document(digests, name, place) for name, place in self.documents)],
-            looks_like=guess(t.name for t in content.tensors) if content.tensors else None,
+            looks_like=guess(t.name for t in content.tensors) if content.tensors and not content.kind else None,
             risks=[*content.risks, *([f"{more} more names of code are not listed"] if more > 0 else [])],
         )
         return _writable(found)

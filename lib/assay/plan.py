@@ -295,11 +295,6 @@ def needed(names: Iterable[str]) -> tuple[Stage, ...]:
     return tuple(s for s in STAGES if s.name in wanted)
 
 
-def rests_on(stage: Stage) -> set[str]:
-    """Name every stage below this one."""
-    return {s.name for s in needed([stage.name])} - {stage.name}
-
-
 def number(stage: Stage) -> str:
     """Number a stage by its place, for file names that sort."""
     return f"{NAMES.index(stage.name) + 1:02d}"

@@ -116,7 +116,10 @@ def test_code_that_a_pickle_names_is_reached_only_on_trust(made: Callable[..., P
     as_pickle(repo / "weights/tiny.pkl", repo / "upstream")
     done = doit(repo, "report", "exp=tiny")
     assert done.code == 1
-    assert "loading it would reach tinyconfig.Config, which it names and which nobody trusted" in done.err
+    assert (
+        "loading it would reach tinyconfig.Config, which is not known to be harmless and which nobody trusted"
+        in done.err
+    )
     line = trusted(repo, "weights/tiny.pkl")
     assert line.strip() in done.err
     edit(repo / "experiments/tiny.yaml", "device: cpu\n", "device: cpu\n" + line)
@@ -171,7 +174,9 @@ def test_an_adapter_of_ones_own_needs_no_sandbox(made_repo: Callable[..., Path])
 
 
 def test_no_secret_of_the_environment_is_written_anywhere(repo: Path) -> None:
-    edit(repo / "recipes/tiny/adapter.py", "def preprocess(", "import os\n\nprint(dict(os.environ))\n\n\ndef preprocess(")
+    edit(
+        repo / "recipes/tiny/adapter.py", "def preprocess(", "import os\n\nprint(dict(os.environ))\n\n\ndef preprocess("
+    )
     secrets = {"SECRET_TOKEN": "canary-7461", "HF_TOKEN": "canary-7462", "AWS_SECRET_ACCESS_KEY": "canary-7463"}
     done = doit(repo, "report", "exp=tiny", **secrets)
     assert done.code == 0, done.text

@@ -50,7 +50,7 @@ def ask(workspace: Path, bare_python: Path) -> Ask:
         adapter: str = "", *, verb: str = "infer", limits: bridge.Limits | None = None, **keys: Any
     ) -> bridge.Outcome:
         python, checkpoint = keys.pop("python", bare_python), keys.pop("checkpoint_file", None)
-        stat_key = keys.pop("stat_key", None)
+        examined = keys.pop("examined", None)
         how = {name: keys.pop(name) for name in ("isolation", "network", "readable") if name in keys}
         if adapter:
             (workspace / "scripts/adapter.py").write_text(adapter)
@@ -70,7 +70,7 @@ def ask(workspace: Path, bare_python: Path) -> Ask:
             out=workspace / ".stage",
             log=workspace / "logs" / f"{verb}.log",
             checkpoint=checkpoint,
-            stat_key=stat_key,
+            examined=examined,
             limits=limits or bridge.Limits(seconds=20),
             **how,
         )

@@ -98,10 +98,11 @@ def test_the_passwords_of_the_machine(spy: Spy, level: isolation.Isolation) -> N
 
 
 def test_what_root_could_set_by_proc(spy: Spy, level: isolation.Isolation) -> None:
+    if level.level == "plain":
+        pytest.skip("nothing shuts it in")
     code = "for p in ('sys/kernel/core_pattern', 'sysrq-trigger', 'mtrr'):\n"
     code += "    attempt(p, lambda: os.open('/proc/' + p, os.O_WRONLY))\n"
-    if level.level != "plain":
-        assert not any(word.isdigit() for word in spy(code).values())
+    assert not any(word.isdigit() for word in spy(code).values())
 
 
 def test_only_named_files_beside_the_checkpoint_are_seen(

@@ -128,9 +128,9 @@ def test_changed_checkpoint_is_refused(ask: Any, tmp_path: Path) -> None:
     weights.write_bytes(b"weights")
     s = weights.stat()
     key = (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino)
-    assert ask(WORKS, checkpoint_file=weights, stat_key=key).kind == "ok"
+    assert ask(WORKS, checkpoint_file=weights, examined={"model": key}).kind == "ok"
     weights.write_bytes(b"other weights")
-    outcome = ask(WORKS, checkpoint_file=weights, stat_key=key)
+    outcome = ask(WORKS, checkpoint_file=weights, examined={"model": key})
     assert (outcome.kind, outcome.message) == ("refused", "model was changed after it was examined")
     checkpoint = {"name": "model", "sha256": "0" * 64, "format": "adapter"}
     assert ask(WORKS, checkpoint_file=weights, checkpoint=checkpoint).kind == "refused"

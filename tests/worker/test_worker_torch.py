@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from assay import bridge
+from assay import bridge, trust
+from assay.examination import Examination
 from test_worker_weights import DATA, TRUTH, handed
 
 PYTHON = Path(os.environ.get("ASSAY_TORCH_PYTHON", "/nowhere"))
@@ -74,11 +75,12 @@ def infer(model, tensors):
 
 
 def test_torch_itself_is_kept_from_names_that_nobody_trusted(ask: Any) -> None:
-    names = ["torch.nn.modules.linear.Linear"]
     for name in ("module.pt", "module.pth"):
-        outcome = asked(ask, DATA / name, "torch-zip", verb="infer", adapter=GUARDED, untrusted=names)
-        assert (outcome.kind, outcome.name) == ("refused", names[0]), outcome
-        assert asked(ask, DATA / name, "torch-zip", verb="infer", adapter=GUARDED, untrusted=[]).ok
+        known = [["torch.*|collections|builtins|__builtin__", "(?!Linear).*"]]
+        outcome = asked(ask, DATA / name, "torch-zip", verb="infer", adapter=GUARDED, reachable=known)
+        assert (outcome.kind, outcome.name) == ("refused", "torch.nn.modules.linear.Linear"), outcome
+        everything = trust.reachable(Examination(DATA / name).quick(), "")
+        assert asked(ask, DATA / name, "torch-zip", verb="infer", adapter=GUARDED, reachable=everything).ok
 
 
 # what the corpus's programs must come to when they are trusted, and run shut in
@@ -98,6 +100,8 @@ def test_hostile_programs_end_as_they_should(ask: Any, tmp_path: Path, workspace
     inputs = [{"name": "x", "dtype": "float32", "shape": [2, 2]}]
     for name, kinds in ENDS.items():
         path = corpus / f"torchscript/{name}.pt"
-        outcome = asked(ask, path, "torchscript", 20.0, inputs=inputs, outputs=[{"name": "y", "dtype": "", "shape": None}])
+        outcome = asked(
+            ask, path, "torchscript", 20.0, inputs=inputs, outputs=[{"name": "y", "dtype": "", "shape": None}]
+        )
         assert outcome.kind in kinds.split("|"), (name, outcome)
         assert not [p for p in (*corpus.rglob("*.written"), *workspace.rglob("*.written"))], name

@@ -11,6 +11,7 @@ import pytest
 
 from assay.digests import Digests
 from assay.examination import Examination
+from assay.files import stat_key
 from assay.records import to_json
 
 np = pytest.importorskip("numpy")
@@ -51,7 +52,9 @@ def handed(ask: Any, workspace: Path, name: str, python: Path = HERE, **params: 
     return json.loads(outcome.log.read_text().splitlines()[0]) if outcome.ok else outcome
 
 
-@pytest.mark.parametrize("name", ["state.pt", "state.pth", "module.pt", "module.pth", "script.pt", "checkpoint.pt"])
+@pytest.mark.parametrize(
+    "name", ["state.pt", "state.pth", "module.pt", "module.pth", "script.pt", "checkpoint.pt", "state.pkl"]
+)
 def test_weights_come_as_torch_saved_them_without_torch_and_without_pickle(
     ask: Any, workspace: Path, name: str
 ) -> None:
@@ -65,12 +68,18 @@ def test_weights_come_as_torch_saved_them_without_torch_and_without_pickle(
 def test_of_several_parts_the_one_that_is_named(ask: Any, workspace: Path) -> None:
     outcome = handed(ask, workspace, "ema.pt")
     assert outcome.kind == "adapter-error"
-    assert "the checkpoint holds several sets of weights: set params.part to one of ['model', 'model_ema']" in outcome.message
+    assert (
+        "the checkpoint holds several sets of weights: set params.part to one of ['model', 'model_ema']"
+        in outcome.message
+    )
     assert handed(ask, workspace, "ema.pt", part="model_ema") == TRUTH["state"]
 
 
-def test_what_does_not_lie_in_the_file_as_it_is_is_said(ask: Any, workspace: Path) -> None:
-    outcome = handed(ask, workspace, "state.pkl")
+def test_what_does_not_lie_in_the_file_as_it_is_is_said(ask: Any, workspace: Path, tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "packed.npz", w=np.ones(100))
+    record = described(workspace, tmp_path / "packed.npz")
+    named = {"name": "packed.npz", "sha256": record.sha256, "format": "npz"}
+    outcome = ask(BUILD, checkpoint=named, checkpoint_file=tmp_path / "packed.npz", python=HERE)
     assert (outcome.kind, "do not lie in the file as they are" in outcome.message) == ("unsupported", True)
     outcome = handed(ask, workspace, "kinds.pt")
     assert outcome.kind == "unsupported"
@@ -79,9 +88,13 @@ def test_what_does_not_lie_in_the_file_as_it_is_is_said(ask: Any, workspace: Pat
 def test_what_a_model_writes_into_its_weights_stays_in_its_memory(ask: Any, workspace: Path) -> None:
     before = (DATA / "state.pt").read_bytes()
     record = described(workspace, DATA / "state.pt")
-    adapter = 'def build(*, weights, device):\n    weights["0.bias"][:] = 7\n    print(weights["0.bias"])\n    return 1\n'
+    adapter = (
+        'def build(*, weights, device):\n    weights["0.bias"][:] = 7\n    print(weights["0.bias"])\n    return 1\n'
+    )
     named = {"name": "state.pt", "sha256": record.sha256, "format": "torch-zip"}
-    outcome = ask(adapter + "def infer(m, t): return {}\n", python=HERE, checkpoint=named, checkpoint_file=DATA / "state.pt")
+    outcome = ask(
+        adapter + "def infer(m, t): return {}\n", python=HERE, checkpoint=named, checkpoint_file=DATA / "state.pt"
+    )
     assert outcome.ok and "[7. 7.]" in outcome.log.read_text()
     assert (DATA / "state.pt").read_bytes() == before
 
@@ -107,17 +120,17 @@ def pickled(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["c", "python"])
-@pytest.mark.parametrize("forbidden", [True, False])
+@pytest.mark.parametrize("known", [True, False])
 def test_a_name_that_nobody_trusted_is_reached_by_no_unpickler(
-    ask: Any, tmp_path: Path, kind: str, forbidden: bool
+    ask: Any, tmp_path: Path, kind: str, known: bool
 ) -> None:
-    names = ["fractions.Fraction"] if forbidden else ["os.system"]
-    outcome = ask(LOAD.replace("KIND", repr(kind)), checkpoint_file=pickled(tmp_path), untrusted=names)
-    if forbidden:
-        assert (outcome.kind, outcome.name) == ("refused", "fractions.Fraction")
-        assert "loading it would reach fractions.Fraction, which it names and which nobody trusted" in outcome.message
-    else:
+    names = [("fractions", "Frac\\w+")] * known + [("pathlib", "Path|PosixPath")]
+    outcome = ask(LOAD.replace("KIND", repr(kind)), checkpoint_file=pickled(tmp_path), reachable=names)
+    if known:
         assert outcome.ok, outcome
+    else:
+        assert (outcome.kind, outcome.name) == ("refused", "fractions.Fraction")
+        assert "fractions.Fraction, which is not known to be harmless and which nobody trusted" in outcome.message
 
 
 # ---------------------------------------------------------------- trust
@@ -130,7 +143,7 @@ def test_a_trusted_file_is_hashed_again_right_before_the_load(ask: Any, tmp_path
     good = hashlib.sha256(path.read_bytes()).hexdigest()
     for digest, kind in ((good, "ok"), ("0" * 64, "refused")):
         checkpoint = dict(named, files={path.name: digest})
-        outcome = ask(adapter, checkpoint=checkpoint, checkpoint_file=path, stat_key=key)
+        outcome = ask(adapter, checkpoint=checkpoint, checkpoint_file=path, examined={path.name: key})
         assert outcome.kind == kind, outcome
     assert outcome.message == "model.pkl has another SHA-256 than the one that was examined"
 
@@ -144,3 +157,18 @@ def test_every_file_of_a_trusted_folder_is_hashed(ask: Any, tmp_path: Path) -> N
     adapter = "def build(*, checkpoint, device): return 1\ndef infer(m, t): return {}\n"
     outcome = ask(adapter, checkpoint=named, checkpoint_file=folder)
     assert (outcome.kind, outcome.message) == ("refused", "a.bin has another SHA-256 than the one that was examined")
+
+
+def test_a_file_of_a_folder_that_was_changed_is_refused_untrusted_too(ask: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    states = {}
+    for name in ("a.bin", "b.bin"):
+        (folder / name).write_bytes(b"a")
+        states[name] = stat_key(str(folder / name))
+    named = {"name": "model", "sha256": "", "format": "huggingface"}
+    adapter = "def build(*, checkpoint, device): return 1\ndef infer(m, t): return {}\n"
+    assert ask(adapter, checkpoint=named, checkpoint_file=folder, examined=states).ok
+    (folder / "b.bin").write_bytes(b"b")
+    outcome = ask(adapter, checkpoint=named, checkpoint_file=folder, examined=states)
+    assert (outcome.kind, outcome.message) == ("refused", "b.bin was changed after it was examined")

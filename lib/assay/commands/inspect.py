@@ -29,8 +29,8 @@ def run(session: Session, line: Line) -> int:
     """Inspect every experiment and file that is named."""
     names = [n for n in line.variables.get("exp", "").split(",") if n]
     known = known_experiments(session.root)
-    files = [w for w in line.words if w not in known or os.path.exists(w)]
-    names += [w for w in line.words if w not in files]
+    files = [w for w in line.words if w not in known]  # a file called as an experiment is: ./NAME
+    names += [w for w in line.words if w in known]
     if not names and not files:
         raise WrongInput("inspect needs a file or an experiment", mend=USAGE)
     shows: list[Callable[[], int]] = [partial(_experiment, session, name, line) for name in names]
@@ -56,10 +56,14 @@ def _all(shows: "list[Callable[[], int]]") -> int:
 def _file(session: Session, name: str, line: Line) -> int:
     """Inspect a file or folder, whatever it belongs to."""
     examined = Examination(Path(name).expanduser())
-    quick = "--quick" in line.flags
-    found = examined.quick() if quick or examined.content.damaged else examined.record(session.digests, {})
-    _print(found, line, _link(name))
+    _print(_look(session, examined, line, {}), line, _link(name))
     return _faults(examined)
+
+
+def _look(session: Session, examined: Examination, line: Line, claimed: "dict[str, str]") -> records.Checkpoint:
+    """Read every byte, unless that is not wanted or not worth it."""
+    quick = "--quick" in line.flags or examined.content.damaged
+    return examined.quick() if quick else examined.record(session.digests, claimed)
 
 
 def _experiment(session: Session, name: str, line: Line) -> int:
@@ -71,11 +75,9 @@ def _experiment(session: Session, name: str, line: Line) -> int:
         _print(records.from_json("checkpoint", document), line, _of_experiment(build.experiment, document["sha256"]))
         return DONE
     examined = build.requests.examination()
-    claimed = build.experiment.model.claimed
-    found = examined.quick() if examined.content.damaged else examined.record(session.digests, claimed)
-    _print(
-        found, line, (*_of_experiment(build.experiment, found.sha256), ("", "not built yet: as the file lies there"))
-    )
+    found = _look(session, examined, line, build.experiment.model.claimed)
+    as_it_is = ("", "not built yet: as the file lies there")
+    _print(found, line, (*_of_experiment(build.experiment, found.sha256), as_it_is))
     return _faults(examined)
 
 
@@ -88,7 +90,7 @@ def _print(found: records.Checkpoint, line: Line, beside: Rows) -> None:
 
 def _of_experiment(experiment: Experiment, sha256: str) -> Rows:
     rows = [("claimed", f"{key}: {value}") for key, value in experiment.model.claimed.items()]
-    if experiment.trust:
+    if experiment.trust and sha256:
         rows.append(("trusted", "yes" if experiment.trust == sha256 else f"no: trust names {experiment.trust}"))
     return tuple(rows)
 

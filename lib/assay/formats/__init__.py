@@ -1,6 +1,7 @@
 """What a checkpoint is and holds, by its bytes alone: nothing in it is ever run.
 
-A format is one module: WHAT it is, the SUFFIXES that claim it, what it NEEDS to run ("" when it runs here),
+A format is one module: WHAT it is, the SUFFIXES that claim it, what it NEEDS to run ("" when it runs here), what it
+CARRIES (a graph or a program that runs by itself, weights, weights in pickles, or something closed to us),
 recognise(given) -> by what it is known, or "", and look(given) -> Content. Adding one is that file and a line below.
 """
 
@@ -46,6 +47,9 @@ class Kind(Protocol):
     @property
     def NEEDS(self) -> str: ...
 
+    @property
+    def CARRIES(self) -> str: ...
+
     def recognise(self, given: Given) -> str:
         """Say by what it is known; "" when it is none."""
 
@@ -82,7 +86,8 @@ def recognise(given: Given) -> Format:
     for name, kind in FORMATS.items():
         by = kind.recognise(given)
         if by:
-            return Format(name=name, by=by, what=kind.WHAT, runs_here=not kind.NEEDS, needs=kind.NEEDS)
+            here = not kind.NEEDS
+            return Format(name=name, by=by, what=kind.WHAT, runs_here=here, needs=kind.NEEDS, carries=kind.CARRIES)
     raise _unknown(given)
 
 

@@ -1,7 +1,7 @@
 """What a look into a checkpoint gathers, before it is hashed and written down."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +9,7 @@ import msgspec
 
 from assay.records import Document, Graph, Named, Total, Weight
 
-FLOATS = ("float", "bfloat", "complex")
+MOST_SIZES, MOST_NUMBERS = 64, 1 << 62  # of a tensor
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Stretch:
     dtype: str
     names: list[str]
     crc: int | None = None  # of the whole stretch, where the file gives one
-    little: bool = True
+    big: bool = False  # whether each number is written with its high byte first
 
 
 @dataclass
@@ -35,6 +35,7 @@ class Content:
     graph: Graph | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     labels: list[str] = field(default_factory=list)
+    kind: str = ""  # of model, where the file names it
     quantised: list[str] = field(default_factory=list)
     wrapper: list[str] = field(default_factory=list)
     leftovers: dict[str, Any] = field(default_factory=dict)
@@ -79,6 +80,11 @@ def _rows(found: "dict[str, list[int]]") -> "dict[str, Total]":
 def unplaced(tensor: Weight) -> Weight:
     """Say of a tensor that its numbers lie nowhere as they are."""
     return msgspec.structs.replace(tensor, at=None)
+
+
+def countable(shape: "Sequence[int]") -> bool:
+    """Tell whether a tensor can have this shape: not too many sizes, and no more numbers than there can be."""
+    return len(shape) <= MOST_SIZES and all(0 <= n < MOST_NUMBERS for n in shape) and product(shape) < MOST_NUMBERS
 
 
 def product(shape: Iterable[int]) -> int:

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from assay.formats import gguf_metadata
-from assay.formats.content import Content, Stretch, product
+from assay.formats.content import Content, Stretch, countable, product
 from assay.formats.ggml_types import ABSURD, NEWEST, TYPES, Type
 from assay.formats.gguf_metadata import Cursor, Value, whole
 from assay.formats.given import Given
@@ -13,6 +13,7 @@ from assay.records import Weight
 WHAT = "a GGUF model"
 SUFFIXES: tuple[str, ...] = (".gguf",)
 NEEDS = "llama.cpp, or another runtime that reads GGUF"
+CARRIES = "closed"
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 CONVERT = "convert it again with today's llama.cpp"
@@ -89,8 +90,7 @@ def _info(cursor: Cursor) -> Info:
         raise cursor.damaged(f"tensor {_named(name)} has {sizes} dimensions")
     shape = [cursor.number("Q") for _ in range(sizes)][::-1]
     info = Info(name, shape, cursor.number("I"), cursor.number("Q"))
-    parameters = product(shape)
-    if max(parameters, *shape, 0) >= 1 << 62:
+    if not countable(shape):
         raise cursor.damaged(f"tensor {_named(name)} has the shape {shape}")
     if info.number >= ABSURD:
         raise cursor.damaged(f"tensor {_named(name)} has the unknown type {info.number}")
@@ -98,7 +98,7 @@ def _info(cursor: Cursor) -> Info:
     if row % info.type.numbers:
         what = f"rows of {row} numbers, and {info.type.name} packs {info.type.numbers} together"
         raise cursor.damaged(f"tensor {_named(name)} has {what}")
-    info.bytes = parameters // info.type.numbers * info.type.bytes
+    info.bytes = product(shape) // info.type.numbers * info.type.bytes
     return info
 
 
@@ -145,12 +145,13 @@ def _add(info: Info, content: Content, little: bool) -> None:
             parameters=product(info.shape),
             bytes=info.bytes,
             at=info.at,
+            big=not little,
         )
     )
     if kind.quantised:
         content.unread(f"quantised as {dtype}")
     elif info.bytes:
-        content.stretches.append(Stretch("", info.at, info.bytes, dtype, [info.name], little=little))
+        content.stretches.append(Stretch("", info.at, info.bytes, dtype, [info.name], big=not little))
 
 
 def _judge(infos: "list[Info]", facts: "dict[str, Value]", content: Content) -> None:
@@ -165,6 +166,7 @@ def _judge(infos: "list[Info]", facts: "dict[str, Value]", content: Content) -> 
     part, parts = whole(facts, "split.no") + 1, whole(facts, "split.count")
     if parts > 1:
         content.risks.append(f"is part {part} of {parts}: the other files hold the rest of the model")
+    content.kind = str(facts.get("general.architecture", ""))[:200]
     if part == 1 and "general.architecture" not in facts:
         content.risks.append("names no architecture (general.architecture), so no runtime knows what it is")
     if not infos:

@@ -17,7 +17,7 @@ SCALARS = {
     0: ("B", "uint8"), 1: ("b", "int8"), 2: ("H", "uint16"), 3: ("h", "int16"), 4: ("I", "uint32"), 5: ("i", "int32"),
     6: ("f", "float32"), 7: ("B", "bool"), 10: ("Q", "uint64"), 11: ("q", "int64"), 12: ("d", "float64"),
 }  # fmt: skip
-BOOL, FLOAT, TEXT, LIST = 7, 6, 8, 9
+BOOL, TEXT, LIST = 7, 8, 9
 WINDOW = 65_536
 FEW = 16  # entries of a list that are written out
 MOST_ENTRIES = 10_000

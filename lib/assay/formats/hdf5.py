@@ -15,6 +15,7 @@ from assay.records import Weight
 WHAT = "an HDF5 file"
 SUFFIXES: tuple[str, ...] = (".h5", ".hdf5", ".keras", ".ckpt")
 NEEDS = "keras, and the code that reads it"
+CARRIES = "weights"
 MOST_FACTS = 1000
 LONGEST = 65_536  # characters of one
 MOST_RISKS = 32
@@ -69,8 +70,9 @@ def describe(found: Found, content: Content, start: int | None, size: int, where
 def _add(one: Dataset, names: "list[str]", content: Content, start: int | None) -> None:
     dtype, plain = _type(one)
     at = one.at + start if one.at is not None and start is not None and plain else None
+    shape, big = list(one.shape), not one.kind.little
     content.tensors += [
-        Weight(name=each, dtype=dtype, shape=list(one.shape), parameters=one.numbers, bytes=one.bytes, at=at)
+        Weight(name=each, dtype=dtype, shape=shape, parameters=one.numbers, bytes=one.bytes, at=at, big=big)
         for each in names
     ]
     if len(names) > 1:
@@ -78,7 +80,7 @@ def _add(one: Dataset, names: "list[str]", content: Content, start: int | None) 
     if not one.bytes:
         return
     if at is not None:
-        content.stretches.append(Stretch("", at, one.bytes, dtype, list(names), little=one.kind.little))
+        content.stretches.append(Stretch("", at, one.bytes, dtype, list(names), big=big))
     else:
         content.unread(one.why or ("compressed" if plain else f"of the type {dtype}, which is no plain number"))
 

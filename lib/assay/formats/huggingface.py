@@ -17,6 +17,7 @@ from assay.records import Named
 WHAT = "a Hugging Face model folder"
 SUFFIXES: tuple[str, ...] = ()
 NEEDS = "the library that its config names"
+CARRIES = "weights"
 CONFIGS = (
     "config.json", "model_index.json", "preprocessor_config.json", "processor_config.json", "tokenizer_config.json",
     "generation_config.json", "special_tokens_map.json", "adapter_config.json", "image_processor_config.json",
@@ -85,7 +86,10 @@ def _facts(configs: "dict[str, Any]", content: Content) -> None:
         for key, value in config.items() if isinstance(config, dict) else ():
             if len(content.metadata) < MOST_FACTS and _is_short(value):
                 content.metadata[f"{name}: {key}"[:200]] = value if isinstance(value, str) else json.dumps(value)
-    labels = configs.get("config.json", {}).get("id2label") if isinstance(configs.get("config.json"), dict) else None
+    named = configs.get("config.json")
+    main = named if isinstance(named, dict) else {}
+    content.kind = str(main.get("model_type") or main.get("architectures") or "")[:200]
+    labels = main.get("id2label")
     if isinstance(labels, dict) and all(isinstance(v, str) for v in labels.values()):
         content.labels = [labels[k] for k in sorted(labels, key=lambda k: (len(k), k))]
 

@@ -14,6 +14,7 @@ from assay.formats.zips import Member, Zip
 WHAT = "a Keras archive"
 SUFFIXES = (".keras",)
 NEEDS = "keras, and the code that reads it"
+CARRIES = "weights"
 CONFIG, METADATA, INDEX = "config.json", "metadata.json", "model.weights.json"
 WEIGHTS = ".weights.h5"
 MOST_UNPACKED = 48 << 20  # bytes of all compressed members together; what describes tensors is read besides

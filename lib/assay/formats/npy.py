@@ -1,8 +1,9 @@
 """A numpy array in a file of its own."""
 
 import ast
+import re
 
-from assay.formats.content import Content, Stretch, product, unplaced
+from assay.formats.content import Content, Stretch, countable, product, unplaced
 from assay.formats.given import Given
 from assay.formats.pickle_content import Seen, read_objects
 from assay.formats.pickle_machine import Window
@@ -12,9 +13,10 @@ from assay.records import Weight
 WHAT = "a numpy array"
 SUFFIXES = (".npy",)
 NEEDS = "the code that knows what the array means"
+CARRIES = "pickles"
 MAGIC = b"\x93NUMPY"
 LONGEST = 1 << 16  # of a header
-MOST_SIZES = 64
+LONG = re.compile(r"(\d)L\b")  # whole numbers as Python 2 wrote them
 
 
 class BadHeader(Exception):
@@ -45,7 +47,7 @@ def look(given: Given) -> Content:
 def add(content: Content, name: str, start: bytes, at: int, size: int) -> None:
     """Note an array whose first bytes are given, and which has so many bytes from a place on."""
     kind, shape, fortran, header = read_header(start)
-    parameters, wide = product(shape), width(kind.name)
+    parameters, wide, number = product(shape), kind.width, width(kind.name)
     if wide and size - header < parameters * wide:
         raise BadHeader(f"truncated: {parameters * wide} bytes of numbers promised, {max(0, size - header)} there")
     stride = list(strides(shape, True)) if fortran and len(shape) > 1 else []
@@ -57,12 +59,13 @@ def add(content: Content, name: str, start: bytes, at: int, size: int) -> None:
             parameters=parameters,
             bytes=parameters * wide,
             at=at + header,
+            big=not kind.little,
             stride=stride,
         )
     )
-    if wide and parameters:
-        content.stretches.append(Stretch("", at + header, parameters * wide, kind.name, [name], little=kind.little))
-    elif not wide:
+    if number and parameters:
+        content.stretches.append(Stretch("", at + header, parameters * wide, kind.name, [name], big=not kind.little))
+    elif not number:
         content.unread(f"of the type {kind.name}, which is no number")
 
 
@@ -76,22 +79,33 @@ def read_header(start: bytes) -> "tuple[NumpyType, tuple[int, ...], bool, int]":
     if length > LONGEST or at > len(start):
         raise BadHeader(f"truncated: a header of {length} bytes promised")
     try:
-        found = ast.literal_eval(start[at - length : at].decode("latin-1").strip())
+        found = ast.literal_eval(LONG.sub(r"\1", start[at - length : at].decode("latin-1").strip()))
         shape, fortran, descr = found["shape"], found["fortran_order"], found["descr"]
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
         raise BadHeader("damaged: its header cannot be read") from None
-    whole = isinstance(shape, tuple) and len(shape) <= MOST_SIZES and all(type(n) is int and n >= 0 for n in shape)
-    if not whole or product(shape) >= 1 << 62 or not isinstance(fortran, bool):
+    whole = isinstance(shape, tuple) and all(type(n) is int for n in shape) and countable(shape)
+    if not whole or not isinstance(fortran, bool):
         raise BadHeader(f"damaged: its header gives the shape {str(shape)[:80]!r}")
     return _kind(descr), shape, fortran, at
 
 
 def _kind(descr: object) -> NumpyType:
     if not isinstance(descr, str):
-        return NumpyType("V")
+        return NumpyType("O" if _holds_objects(descr) else "V")
     kind = NumpyType(descr.lstrip("<>|="))
     kind.little = not descr.startswith(">")
     return kind
+
+
+def _holds_objects(descr: object) -> bool:
+    """Tell whether a type made of fields, or of smaller arrays, may hold objects."""
+    if isinstance(descr, str):
+        return NumpyType(descr.lstrip("<>|=")).objects
+    if isinstance(descr, tuple) and descr:
+        return _holds_objects(descr[0])
+    if isinstance(descr, list):
+        return any(not isinstance(f, tuple) or len(f) < 2 or _holds_objects(f[1]) for f in descr)
+    return True
 
 
 def objects_in(data: bytes, where: str, seen: Seen, content: Content) -> None:

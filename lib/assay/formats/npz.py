@@ -10,6 +10,7 @@ from assay.formats.zips import Member
 WHAT = "a numpy archive"
 SUFFIXES = (".npz",)
 NEEDS = "the code that knows what its arrays mean"
+CARRIES = "pickles"
 
 
 def recognise(given: Given) -> str:

@@ -13,6 +13,7 @@ from assay.records import Graph
 WHAT = "an ONNX model"
 SUFFIXES = (".onnx",)
 NEEDS = ""
+CARRIES = "graph"
 MODEL_FIELDS = {1: VARINT, 2: BYTES, 3: BYTES, 4: BYTES, 5: VARINT, 6: BYTES, 7: BYTES, 8: BYTES, 14: BYTES, 20: BYTES}
 MODEL_FIELDS |= {25: BYTES, 26: BYTES}
 NEWEST_OPSET, NEWEST_IR = 28, 14

@@ -4,6 +4,7 @@ import math
 import struct
 from dataclasses import dataclass, field
 
+from assay.formats.content import MOST_SIZES, countable
 from assay.formats.wire import BYTES, Field, Span, Wire, short_float, signed
 
 # ONNX's number for a data type: our name and its bits
@@ -54,7 +55,6 @@ CODES = {
 FEW = 16
 FLOATS, INT32S, STRINGS, INT64S, RAW, DOUBLES, UINT64S = 4, 5, 6, 7, 9, 10, 11
 PAYLOADS = (FLOATS, INT32S, STRINGS, INT64S, RAW, DOUBLES, UINT64S)
-INT64_MAX = (1 << 63) - 1
 
 Values = tuple[float | int | bool, ...]
 
@@ -136,9 +136,9 @@ def entry(wire: Wire, span: Span, limit: int = 65_536) -> "tuple[str, str]":
 def _check(wire: Wire, stored: Stored) -> None:
     name = stored.name or "without a name"
     if any(d < 0 for d in stored.dims):
-        raise wire.damaged(f"tensor {name!r} has a negative dimension: {stored.dims}")
-    if stored.elements > INT64_MAX:
-        raise wire.damaged(f"tensor {name!r} claims {stored.elements} elements")
+        raise wire.damaged(f"tensor {name!r} has a negative dimension: {stored.dims[:MOST_SIZES]}")
+    if not countable(stored.dims):
+        raise wire.damaged(f"tensor {name!r} claims more numbers, or sizes, than a tensor can have")
     if stored.outside or stored.dtype == "string":
         return
     kinds = {part.number for part in stored.payloads}

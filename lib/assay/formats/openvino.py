@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 
-from assay.formats.content import Content, product
+from assay.formats.content import MOST_NUMBERS, MOST_SIZES, Content, countable, product
 from assay.formats.given import Given
 from assay.formats.labels import label_names
 from assay.formats.opening import shown
@@ -14,6 +14,7 @@ from assay.records import Graph, Tensor, Weight
 WHAT = "an OpenVINO model (its weights lie in the .bin beside it)"
 SUFFIXES = (".xml",)
 NEEDS = "OpenVINO"
+CARRIES = "closed"
 NEWEST_OPSET = 17
 # OpenVINO's name for an element type: our name and its bits; 0 when it has no fixed size
 TYPES = {
@@ -35,7 +36,6 @@ ADOPTED = {
 }  # fmt: skip
 RUNTIMES = ("Runtime_version", "OpenVINO Runtime", "MO_version")  # the keys of what wrote it
 MOST_WEIGHTS = 65_536
-MOST_SIZES = 64
 LONGEST_NUMBER = 19  # digits: more do not fit into 64 bits
 MOST_KINDS = 10_000  # of layers, inputs, outputs
 LISTED = 100
@@ -105,8 +105,8 @@ class Model:
         told = f"constant {name[:80]!r}:"
         shape = [self._number(f"{told} dimension", word) for word in self._words(told, data.get("shape", ""))]
         at, size = (self._number(f"{told} {key}", data.get(key, "")) for key in ("offset", "size"))
-        parameters = product(shape)
-        if parameters >= 1 << 62 or len(self.weights) >= MOST_WEIGHTS:
+        parameters = product(shape) if countable(shape) else MOST_NUMBERS
+        if parameters >= MOST_NUMBERS or len(self.weights) >= MOST_WEIGHTS:
             raise self.given.damaged(f"damaged: {told} too many numbers, or too many constants", EXPORT)
         wanted = -(-parameters * bits // 8) if bits else size
         if size < wanted:

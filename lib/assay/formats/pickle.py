@@ -12,8 +12,10 @@ from assay.formats.torch_objects import TorchSense
 WHAT = "a bare pickle"
 SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt")
 NEEDS = "whatever its classes need"
+CARRIES = "pickles"
 # Many a file's first bytes pass for a pickle's, so its name must say so too: by one of the above, or one of these.
 ALSO_NAMED = (".p", ".bin", ".th", ".tar", ".sav", ".model", ".pdparams", ".pdopt")
+SAY_SO = (".pkl", ".pickle", ".joblib")  # of these a few opcodes are enough
 MOST_STREAMS = 64
 
 
@@ -23,7 +25,8 @@ def recognise(given: Given) -> str:
     count, stopped = _opcodes(head)
     if head[:1] == b"\x80":
         return f"pickle protocol {head[1]}" if head[1:2] <= b"\x05" and count > 1 else ""
-    enough = count > 2 if stopped else count > 200 and given.size > len(head)
+    named = given.suffix in SAY_SO and count > 3
+    enough = count > 2 if stopped else (named or count > 200) and given.size > len(head)
     return "pickle opcodes, protocol 0 or 1" if enough else ""
 
 
@@ -39,6 +42,8 @@ def look(given: Given) -> Content:
             content.risks.append(f"{given.size - before} bytes follow its last pickle")
         if further.damaged or not window.left:
             break
+    else:
+        content.trust.append(f"more than {MOST_STREAMS} pickles follow one another: the rest were not looked into")
     seen.judge(content)
     raise_if_bare(given, content)
     if not content.damaged:

@@ -28,7 +28,7 @@ _DTYPE = re.compile(r"(?:bool|b?float\d+(?:_e\d+m\d+\w*)?|float4_e2m1fn_x2|u?int
 _LAYOUT = r"per_(?:tensor|channel)_\w+|strided|sparse_\w+|\w+_format|channels_last(?:_3d)?"
 _NUMPY = r"numpy(?:\._?core)?"
 # module, name: both patterns must cover the whole of it
-_TENSORS = (
+TENSOR_MAKERS = (
     (r"torch\._utils", _REBUILD.pattern),
     (r"torch(?:\.cuda|\.storage)?", _STORAGE.pattern),
     (r"torch", rf"Size|device|Tensor|dtype|{_DTYPE.pattern}|{_LAYOUT}"),
@@ -44,7 +44,7 @@ _TENSORS = (
     (r"_codecs", r"encode"),
 )
 _PLAIN = r"int|float|complex|bool|str|bytes|bytearray|list|tuple|dict|set|frozenset|object|slice|range|long|unicode"
-_HARMLESS = (
+PLAIN_MAKERS = (
     (r"builtins|__builtin__", _PLAIN),
     (r"collections", r"defaultdict|deque|Counter"),
     (r"copyreg|copy_reg", r"_reconstructor|__newobj__|__newobj_ex__"),
@@ -58,7 +58,7 @@ _HARMLESS = (
     (r"re", r"_compile"),
     (r"random", r"Random"),
     (r"array", r"array|_array_reconstructor"),
-    (r"typing", r"[A-Z]\w*"),
+    (r"typing", r"Any|Optional|Union|List|Dict|Tuple|Set|FrozenSet|Type|Callable|Sequence|Mapping|Iterable|Literal"),
     (r"numpy", r"(?:u?int|float|complex)\d+|bool_?|str_|bytes_|longdouble|matrix|recarray"),
     (r"numpy\.ma\.core", r"_mareconstruct|MaskedArray|MaskedConstant"),
     (r"numpy\.random\._pickle", r"__randomstate_ctor|__generator_ctor|__bit_generator_ctor"),
@@ -105,9 +105,9 @@ def judge(found: Global) -> "tuple[str, str]":
     module, name = found
     if module == COMPUTED:
         return DANGEROUS, "its name is computed while loading, which hides what is called"
-    if _among(_TENSORS, module, name):
+    if _among(TENSOR_MAKERS, module, name):
         return TENSORS, _WHY[TENSORS]
-    if _among(_HARMLESS, module, name):
+    if _among(PLAIN_MAKERS, module, name):
         return HARMLESS, _WHY[HARMLESS]
     if found == PARTIAL:
         return UNKNOWN, "keeps a call for later; what it calls is named too"

@@ -5,6 +5,7 @@ a call of it a `Call`, a long string of bytes a `Blob` that says where in the fi
 tensor is turned into one by a `Sense`.
 """
 
+import contextlib
 import os
 import struct
 from typing import Any, BinaryIO
@@ -30,7 +31,7 @@ class Sense:
         """Give what a call makes."""
         return Call(func, args)
 
-    def build(self, made: Any, state: Any, window: "Window") -> Any:
+    def build(self, made: Any, state: Any, machine: "Machine") -> Any:
         """Give what an object becomes when its state is put into it."""
         if isinstance(made, Call):
             made.state = state
@@ -49,6 +50,10 @@ class Window:
     def in_memory(self) -> bool:
         """Tell whether these bytes were unpacked, so that they have no place in the file."""
         return isinstance(self._source, bytes)
+
+    def again(self, at: int) -> "Window":
+        """Give the same bytes from a place on."""
+        return Window(self._source, at, self.stop)
 
     @property
     def at(self) -> int:
@@ -82,15 +87,15 @@ class Window:
             raise Malformed("a line does not end", self.at)
         return self.take(end + 1 - self._index)[:-1]
 
-    def text_line(self) -> Any:
-        """Read a line of text; of a long one only note where it lies."""
+    def any_line(self) -> "bytes | Blob":
+        """Read a line; of a long one only note where it lies."""
         start = self.at
         while self._line_end() < 0:
             if not self.left:
                 raise Malformed("a line does not end", start)
             self.skip(min(LONGEST_LINE, self.left))
         if self.at == start:
-            return self.line().decode("raw-unicode-escape")
+            return self.line()
         return Blob(None if self.in_memory else start, self.at - start + len(self.line()), True)
 
     def _line_end(self) -> int:
@@ -148,6 +153,9 @@ class Machine:
     def read(self) -> Any:
         """Read one pickle to its end; give its value."""
         self._stack, self._below, self._memo = [], [], {}
+        return self._run()
+
+    def _run(self) -> Any:
         take, steps = self.window.take, STEPS
         try:
             while True:
@@ -163,6 +171,20 @@ class Machine:
                 step(self)
         except (IndexError, ValueError, TypeError, struct.error, OverflowError, UnicodeError):
             raise Malformed("its opcodes do not fit together", self.window.at) from None
+
+    def otherwise(self, window: Window) -> "Machine":
+        """Read on as one does who does not know that there are no instructions; only what it names is of use."""
+        other = Machine(window, Sense())
+        # Texts may become names; all else is stood for, so that the other reading changes nothing of this one.
+        other._below = [[_stand_in(v) for v in level] for level in self._below]
+        other._stack = [_stand_in(v) for v in self._stack]
+        other._memo = _Beneath(self._memo)
+        self.steps += sum(map(len, self._below)) + len(self._stack)
+        other.steps = self.steps
+        with contextlib.suppress(Malformed):
+            other._run()
+        other._stack, other._below, other._memo = [], [], {}
+        return other
 
     # ------------------------------------------------------------ the stack
     def push(self, value: Any) -> None:
@@ -256,4 +278,28 @@ class Machine:
         state, made = self.take(), self.take()
         if isinstance(made, Global):
             self.odd.append(f"changes {made.module}.{made.name} itself")
-        self._stack.append(self.sense.build(made, state, self.window))
+        self._stack.append(self.sense.build(made, state, self))
+
+
+class _Beneath(dict[int, Any]):
+    """A memo that goes on from another one and leaves it as it is."""
+
+    def __init__(self, before: "dict[int, Any]") -> None:
+        self._before, self._count = before, len(before)
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        self._count += index not in self
+        super().__setitem__(index, value)
+
+    def __contains__(self, index: object) -> bool:
+        return super().__contains__(index) or index in self._before
+
+    def __missing__(self, index: int) -> Any:
+        return _stand_in(self._before[index])
+
+    def __len__(self) -> int:
+        return self._count
+
+
+def _stand_in(value: Any) -> Any:
+    return value if isinstance(value, (str, Global)) else Call(None, ())

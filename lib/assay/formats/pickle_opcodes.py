@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from assay.formats.pickle_values import Malformed, Pairs
+from assay.formats.pickle_values import Blob, Malformed, Pairs
 
 if TYPE_CHECKING:
     from assay.formats.pickle_machine import Machine
@@ -46,8 +46,15 @@ def _int(m: Machine) -> Any:
     return {b"00": False, b"01": True}[line] if line in (b"00", b"01") else int(line)
 
 
-def _quoted(m: Machine) -> str:
-    line = m.window.line()
+def _text_line(m: Machine) -> str | Blob:
+    line = m.window.any_line()
+    return line if isinstance(line, Blob) else line.decode("raw-unicode-escape")
+
+
+def _quoted(m: Machine) -> str | Blob:
+    line = m.window.any_line()
+    if isinstance(line, Blob):
+        return line
     if len(line) < 2 or line[:1] not in (b"'", b'"') or line[-1:] != line[:1]:
         raise ValueError
     return bytes(codecs.escape_decode(line[1:-1])[0]).decode("latin-1")
@@ -170,7 +177,7 @@ STEPS: dict[bytes, Callable[[Machine], Any]] = {
     b"C": _bytes(_u1),
     b"\x8e": _bytes(_u8),
     b"\x96": _bytes(_u8),
-    b"V": _push(lambda m: m.window.text_line()),
+    b"V": _push(_text_line),
     b"X": _text(_u4),
     b"\x8c": _text(_u1),
     b"\x8d": _text(_u8),

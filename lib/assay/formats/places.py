@@ -39,18 +39,27 @@ def lay_out(content: Content, weights: Iterable[Weight]) -> None:
         if weight.at is not None and weight.bytes:
             places.setdefault((weight.file, weight.at, weight.bytes, weight.dtype), []).append(full_name(weight))
     content.shared += [names for names in places.values() if len(names) > 1]
+    look(content, places)
+
+
+def look(
+    content: Content, places: "dict[tuple[str, int, int, str], list[str]]", *, big: bool = False, views: bool = False
+) -> None:
+    """Note which bytes can be looked at: by file, place, length and type, and the tensors that lie there."""
+    again = 0  # bytes looked at once more, where tensors may be views of one another: no more than there are
     ends: dict[str, int] = {}
     taken: set[tuple[str, int, int]] = set()
     overlapping = 0
     for (file, at, size, dtype), names in sorted(places.items(), key=_look_first):
         if (file, at, size) in taken:
             content.unread(TWIN, len(names))
-        elif at < ends.get(file, 0):
+        elif at < ends.get(file, 0) and not (views and again + size <= ends[file]):
             overlapping += len(names)
         elif width(dtype):
-            content.stretches.append(Stretch(file, at, size, dtype, names))
+            again += size * (at < ends.get(file, 0))
+            content.stretches.append(Stretch(file, at, size, dtype, names, big=big))
         else:
-            content.unread(f"{dtype} numbers are packed, or none at all", len(names))
+            content.unread(f"{dtype} does not fill whole bytes", len(names))
         taken.add((file, at, size))
         ends[file] = max(ends.get(file, 0), at + size)
     if overlapping:

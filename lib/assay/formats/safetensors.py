@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from assay.formats.content import Content, Stretch, product
+from assay.formats.content import Content, Stretch, countable, product
 from assay.formats.given import Given
 from assay.formats.opening import shown
 from assay.records import Weight
@@ -11,6 +11,7 @@ from assay.records import Weight
 WHAT = "safetensors"
 SUFFIXES = (".safetensors",)
 NEEDS = "torch, and the class from its source"
+CARRIES = "weights"
 LIMIT = 100_000_000  # the format's own limit for its header
 READ = 16 << 20  # a header of 200,000 tensors
 MOST_METADATA = 65_536
@@ -99,7 +100,7 @@ def _add(given: Given, content: Content, name: str, entry: "dict[str, Any]", at:
     dtype, shape = DTYPES.get(str(entry.get("dtype"))), entry.get("shape")
     if dtype is None:
         raise given.damaged(f"tensor {_named(name)} has the unknown type {shown(str(entry.get('dtype'))[:40])}", "")
-    if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
+    if not isinstance(shape, list) or not all(type(n) is int for n in shape) or not countable(shape):
         raise given.damaged(f"tensor {_named(name)} has the shape {shown(str(shape)[:80])}")
     parameters = product(shape)
     wanted = -(-parameters * bits(dtype) // 8)

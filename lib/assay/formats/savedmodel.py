@@ -6,6 +6,7 @@ from assay.formats.given import Given
 WHAT = "a TensorFlow SavedModel folder"
 SUFFIXES: tuple[str, ...] = ()
 NEEDS = "tensorflow"
+CARRIES = "closed"
 PROGRAM = "a SavedModel is a program: loading it runs code of its maker"
 
 

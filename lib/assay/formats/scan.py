@@ -25,6 +25,7 @@ FLOATS = {
     "float8e4m3fnuz": (1, 0xFF, 0x100),
     "float8e5m2fnuz": (1, 0xFF, 0x100),
 }
+NO_INFINITY = "float8e4m3fn"  # there the value is NaN itself
 FNUZ_NAN = 0x80  # of the two last: the only bit pattern that is no number
 BLOCK = 1 << 20
 
@@ -60,10 +61,10 @@ class Scan:
             self._open.append(self._waiting.pop())
         for one in self._open:
             one.take(view, start)
-        ended = [one for one in self._open if one.stretch.at + one.stretch.bytes <= stop]
-        if ended:
-            self._open = [one for one in self._open if one not in ended]
-            self.done += ended
+        still: list[_Open] = []
+        for one in self._open:
+            (still if one.stretch.at + one.stretch.bytes > stop else self.done).append(one)
+        self._open = still
 
 
 class _Open:
@@ -73,7 +74,7 @@ class _Open:
         self.stretch = stretch
         self.size, self.mask, self.infinite = FLOATS.get(stretch.dtype, (1, 0xFF, 0x100))
         self.floats = stretch.dtype in FLOATS
-        self.nonfinite, self.largest, self.crc = 0, 0, 0
+        self.nonfinite, self.infinities, self.largest, self.crc = 0, 0, 0, 0
         self._rest = b""
 
     def take(self, view: memoryview, start: int) -> None:
@@ -97,7 +98,7 @@ class _Open:
             return
         import numpy
 
-        numbers = numpy.frombuffer(part, dtype=f"{'<' if self.stretch.little else '>'}u{self.size}")
+        numbers = numpy.frombuffer(part, dtype=f"{'>' if self.stretch.big else '<'}u{self.size}")
         if not self.floats:
             self.largest |= bool(numbers.any())
             return
@@ -110,6 +111,8 @@ class _Open:
         self.largest = max(self.largest, largest)
         if largest >= self.infinite:
             self.nonfinite += int(numpy.count_nonzero(magnitudes >= self.infinite))
+            if self.stretch.dtype != NO_INFINITY:
+                self.infinities += int(numpy.count_nonzero(magnitudes == self.infinite))
 
     @property
     def damaged(self) -> bool:
@@ -120,6 +123,7 @@ class _Open:
 def values(scans: "Iterable[Scan]", sizes: "dict[str, int]", unchecked: "dict[str, int]") -> Values:
     """Put together what was seen in all files; `sizes` says how many numbers each tensor has."""
     nonfinite: dict[str, int] = {}
+    infinite: dict[str, int] = {}
     zero: list[str] = []
     checked = 0
     for one in (one for scan in scans for one in scan.done):
@@ -130,10 +134,16 @@ def values(scans: "Iterable[Scan]", sizes: "dict[str, int]", unchecked: "dict[st
         for name in names:
             if one.nonfinite:
                 nonfinite[name] = one.nonfinite
+            if one.infinities:
+                infinite[name] = one.infinities
             if not one.largest and sizes[name] > 1:
                 zero.append(name)
     return Values(
-        checked=checked, nonfinite=dict(sorted(nonfinite.items())), zero=sorted(zero), unchecked=dict(unchecked)
+        checked=checked,
+        nonfinite=dict(sorted(nonfinite.items())),
+        infinite=dict(sorted(infinite.items())),
+        zero=sorted(zero),
+        unchecked=dict(unchecked),
     )
 
 

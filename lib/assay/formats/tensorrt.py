@@ -12,6 +12,7 @@ from assay.records import Graph
 WHAT = "a TensorRT engine"
 SUFFIXES = (".engine", ".plan", ".trt")
 NEEDS = "the TensorRT version and the GPU it was built for"
+CARRIES = "closed"
 MAGIC = b"ftrt"
 LONGEST = 1 << 20  # of the JSON in front
 PROGRAM = "an engine is a program: loading it runs code of its maker"

@@ -16,6 +16,7 @@ from assay.records import Graph, Tensor, Weight
 WHAT = "a TensorFlow Lite model"
 SUFFIXES: tuple[str, ...] = (".tflite", ".lite")
 NEEDS = "LiteRT, or TensorFlow Lite as it was called before"
+CARRIES = "closed"
 MAGIC = b"TFL3"
 UNKNOWN = "operator "  # begins the name of one that is known by its number alone
 CUSTOM = 32  # the operator whose name is a text
@@ -79,7 +80,6 @@ def _graph(model: Table, subgraphs: Tables, content: Content) -> Graph:
         inputs=_ports(subgraphs[0], INPUTS),
         outputs=_ports(subgraphs[0], OUTPUTS),
         ir_version=3,
-        producer=model.text(DESCRIPTION),
         nodes=sum(ops.values()),
         ops=dict(sorted(ops.items())),
         custom_ops=sorted(custom)[:LISTED],

@@ -31,7 +31,7 @@ def read(given: Given, end: int, content: Content) -> None:
     if given.size - start > MOST_ZIP or found[1] > MOST_DIRECTORY:
         content.risks.append(f"the files appended to it ({given.size - start} bytes) are more than is looked at")
         return
-    archive = Zip(io.BytesIO(given.read(start, given.size - start)), given.size - start, given.where)
+    archive = Zip(io.BytesIO(given.read(start, given.size - start)), given.size - start, given.where, start)
     members = {name: member for name, member in sorted(archive.members.items()) if not name.endswith("/")}
     labels = min((n for n in members if _labelled(n)), key=lambda name: (len(name), name), default="")
     room = MOST_ZIP

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from assay.formats.content import product
+from assay.formats.content import MOST_SIZES, countable, product
 from assay.formats.flatbuffer import Flat, Table, Tables
 from assay.formats.opening import shown
 from assay.formats.places import Beside
@@ -21,7 +21,6 @@ TYPES = {
 SHAPE, TYPE, BUFFER, NAME, QUANTISATION, SPARSITY, SIGNATURE, EXTERNAL = 0, 1, 2, 3, 4, 6, 7, 10  # a tensor's fields
 SCALE, ZERO_POINT, DETAILS_TYPE, DETAILS, AXIS = 2, 3, 4, 5, 6  # of its quantisation
 DATA, OFFSET, SIZE = 0, 1, 2  # of a buffer
-MOST_SIZES = 64  # of a shape
 MOST_BUFFERS, MOST_OUTSIDE = 200_000, 65_536  # in the model, and beside it
 LARGEST_BLOCK = 4096
 FEW, MOST_PORTS = 16, 100  # tensors, and inputs and outputs, whose scales are written out
@@ -167,7 +166,7 @@ def _dtype(tensor: Table) -> str:
 
 def _shape(tensor: Table) -> "list[int]":
     shape = list(tensor.whole(SHAPE, "i"))
-    if len(shape) > MOST_SIZES or any(n < 0 for n in shape) or product(shape) >= 1 << 62:
+    if not countable(shape):
         raise tensor.flat.damaged(f"tensor {tensor.text(NAME)[:80]!r} has the shape {str(shape[:MOST_SIZES])[:80]}")
     return shape
 

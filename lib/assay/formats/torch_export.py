@@ -4,18 +4,19 @@ import json
 import re
 from typing import Any
 
-from assay.formats.content import Content, Stretch, product
+from assay.formats.content import Content, Stretch, countable, product
 from assay.formats.given import Given
 from assay.formats.opening import shown
 from assay.formats.pickle_content import Seen
 from assay.formats.torch_objects import strides, width
-from assay.formats.torch_zip import others
-from assay.formats.zips import Zip
+from assay.formats.torch_zip import inside, others
+from assay.formats.zips import Zip, is_zip
 from assay.records import Graph, Tensor, Weight
 
 WHAT = "an exported torch program"
 SUFFIXES = (".pt2", ".pt", ".pth")
 NEEDS = "torch, in a sandbox"
+CARRIES = "program"
 PROGRAM = "an exported program is code: loading it evaluates expressions of its maker"
 PICKLED = "its weights are kept as a pickle (use_pickle), which can run code when loaded"
 LIMIT = 256 << 20
@@ -27,6 +28,7 @@ DTYPES = {
 }  # fmt: skip
 SYMBOL = re.compile(r"Symbol\('(\w+)'[^)]*\)")
 UNBOUNDED = 1 << 40
+OLD = re.compile(r"serialized_(?:state_dict|constants|example_inputs)\.(?:json|pt)")
 
 
 def recognise(given: Given) -> str:
@@ -60,6 +62,9 @@ def look(given: Given) -> Content:
     for name in archive.members:
         if name.endswith(("model_weights_config.json", "model_constants_config.json", "_weights_config.json")):
             _weights(given, archive, name, content)
+    for name in archive.members:
+        if OLD.fullmatch(name):
+            _older(given, archive, name, seen, content)
     others(given, archive, set(), seen, content)
     seen.judge(content)
     return content
@@ -134,6 +139,17 @@ def _weights(given: Given, archive: Zip, config: str, content: Content) -> None:
             raise given.damaged(f"damaged: {shown(config)} does not describe {shown(str(name)[:80])}") from None
 
 
+def _older(given: Given, archive: Zip, name: str, seen: Seen, content: Content) -> None:
+    """Look into what torch wrote before 2.6: its tensors are an archive of their own inside."""
+    if not is_zip(archive.peek(name, 4)):
+        return
+    inside(given, archive, name, seen, content)
+    if "state_dict" in name:
+        content.unread("in an archive inside", 1)
+        what = f"its weights ({archive.members[name].size} bytes) lie in an archive of their own, {shown(name)}"
+        content.risks.append(f"{what}: they are not listed")
+
+
 def _weight(given: Given, archive: Zip, folder: str, name: str, entry: "dict[str, Any]", content: Content) -> None:
     if entry.get("use_pickle") and PICKLED not in content.trust:
         content.trust.append(PICKLED)
@@ -141,7 +157,8 @@ def _weight(given: Given, archive: Zip, folder: str, name: str, entry: "dict[str
     meta = entry["tensor_meta"]
     dtype, shape = DTYPES.get(meta["dtype"], "unknown"), [int(size["as_int"]) for size in meta["sizes"]]
     stride = [int(step["as_int"]) for step in meta["strides"]]
-    if any(n < 0 for n in shape + stride):
+    offset = int(meta["storage_offset"]["as_int"])
+    if not countable(shape) or any(n < 0 for n in [*stride, offset]):
         raise ValueError
     member = archive.members.get(folder + str(entry["path_name"]))
     if member is None:
@@ -158,7 +175,7 @@ def _weight(given: Given, archive: Zip, folder: str, name: str, entry: "dict[str
             shape=shape,
             parameters=parameters,
             bytes=size,
-            at=member.at if plain else None,
+            at=member.at + offset * width(dtype) if plain else None,
             stride=[] if tuple(stride) == strides(tuple(shape)) else stride,
         )
     )

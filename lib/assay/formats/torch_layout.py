@@ -1,13 +1,14 @@
 """Tensors put into their places: each must lie within numbers that are really there."""
 
 from assay.errors import WrongInput
-from assay.formats.content import Content, Stretch, full_name
+from assay.formats.content import Content, countable, full_name, product
 from assay.formats.opening import shown
-from assay.formats.torch_objects import Storage, TensorRef, strides, width
+from assay.formats.places import look
+from assay.formats.torch_objects import QUANTISED, TensorRef, strides, width
 from assay.formats.torch_state import Found
 from assay.records import Weight
 
-MOST_NUMBERS = 1 << 62
+Spans = dict[bool, dict[tuple[str, int, int, str], list[str]]]  # by byte order, then by file, place, length and type
 
 
 class Misplaced(Exception):
@@ -19,26 +20,35 @@ def lay_out(found: Found, content: Content) -> None:
     content.wrapper += found.wrapper
     content.leftovers.update(found.leftovers)
     by_place: dict[tuple[object, ...], list[str]] = {}
+    spans: Spans = {}
     for part, name, tensor in found.weights:
         weight = _weight(part, name, tensor)
         content.tensors.append(weight)
-        if tensor.note:
-            content.quantised.append(f"{shown(full_name(weight))}: {tensor.note}")
+        _note(tensor, full_name(weight), content)
         for one in tensor.parts or [tensor]:
             _check(one, name)
             if one.storage is not None and one.storage.numbers and weight.parameters:
                 by_place.setdefault(_place(one), []).append(full_name(weight))
-                _look_at(one, weight, content)
+                _spanned(one, weight, spans, content)
     content.shared += [names for names in by_place.values() if len(names) > 1]
+    for big, places in spans.items():
+        look(content, places, big=big, views=True)
+
+
+def _note(tensor: TensorRef, name: str, content: Content) -> None:
+    """Say what is special about how a tensor is kept."""
+    if tensor.note.startswith(QUANTISED):
+        content.quantised.append(f"{shown(name)}: {tensor.note}")
+    elif tensor.parts:
+        content.risks.append(f"{shown(name)} is kept as a {tensor.note} tensor")
+    elif tensor.note:
+        content.unread(tensor.note)
 
 
 def _weight(part: str, name: str, tensor: TensorRef) -> Weight:
-    parameters = 1
-    for size in tensor.shape:
-        parameters *= size
-    if any(size < 0 for size in tensor.shape) or parameters > MOST_NUMBERS:
+    if not countable(tensor.shape):
         raise Misplaced(f"tensor {shown(name)} has the shape {list(tensor.shape)}")
-    plain = strides(tensor.shape)
+    plain, parameters = strides(tensor.shape), product(tensor.shape)
     rows = parameters <= 1 or not tensor.stride or _same_order(tensor.shape, tensor.stride, plain)
     at = None
     if tensor.storage is not None and tensor.storage.at is not None and width(tensor.dtype):
@@ -51,6 +61,7 @@ def _weight(part: str, name: str, tensor: TensorRef) -> Weight:
         bytes=parameters * width(tensor.dtype),
         at=at,
         stride=[] if rows else list(tensor.stride),
+        big=tensor.storage is not None and not tensor.storage.little,
         part=part,
     )
 
@@ -87,8 +98,8 @@ def _place(tensor: TensorRef) -> "tuple[object, ...]":
     return own, tensor.offset, tensor.dtype, tensor.shape, tensor.stride
 
 
-def _look_at(tensor: TensorRef, weight: Weight, content: Content) -> None:
-    """Note where the numbers of a tensor can be looked at; tensors that lie scattered are looked at as one stretch."""
+def _spanned(tensor: TensorRef, weight: Weight, spans: Spans, content: Content) -> None:
+    """Note the bytes that a tensor lies on; one that lies scattered is looked at from its first number to its last."""
     storage, size = tensor.storage, width(tensor.dtype)
     assert storage is not None
     if storage.at is None or not size:
@@ -96,16 +107,10 @@ def _look_at(tensor: TensorRef, weight: Weight, content: Content) -> None:
         return
     last = tensor.offset + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride))
     start, length = storage.at + tensor.offset * size, (last + 1 - tensor.offset) * size
-    for known in content.stretches[-1:]:
-        if (known.at, known.bytes, known.dtype) == (start, length, tensor.dtype):
-            known.names.append(full_name(weight))
-            return
-    content.stretches.append(Stretch("", start, length, tensor.dtype, [full_name(weight)], little=storage.little))
+    by_place = spans.setdefault(not storage.little, {})
+    by_place.setdefault(("", start, length, tensor.dtype), []).append(full_name(weight))
 
 
 def misplaced(where: str, error: Misplaced) -> WrongInput:
     """Say that a tensor claims what is not there."""
     return WrongInput(f"damaged: {error}", where=where, mend="fetch it again, or save it again")
-
-
-__all__ = ["Misplaced", "Storage", "lay_out", "misplaced"]

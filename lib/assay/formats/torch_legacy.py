@@ -8,13 +8,14 @@ from assay.formats.given import Given
 from assay.formats.opening import shown
 from assay.formats.pickle_content import Seen, find_weights, raise_if_bare, read_objects
 from assay.formats.pickle_machine import Machine, Window
-from assay.formats.pickle_values import Blob, Malformed, Pairs
+from assay.formats.pickle_values import Blob, Located, Malformed, Pairs
 from assay.formats.torch_layout import Misplaced, misplaced
 from assay.formats.torch_objects import Storage, TorchSense, width
 
 WHAT = "a torch file of before 1.6"
 SUFFIXES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 NEEDS = "torch, and the class from its source"
+CARRIES = "pickles"
 MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 SYSTEM, OBJECTS, KEYS = 2, 3, 4  # which pickle of the five says what
 
@@ -75,8 +76,9 @@ def _place_view(view: Storage, root: Storage) -> None:
 
 def read_inside(sense: TorchSense, data: Any) -> Any:
     """Read a file of this kind that lies as bytes inside a pickle; None when it cannot be read."""
-    if isinstance(data, Blob) and data.at is not None and sense.file is not None:
-        window = Window(sense.file, data.at, data.at + data.length)
+    if isinstance(data, (Blob, Located)) and data.at is not None and sense.file is not None:
+        length = data.length if isinstance(data, Blob) else len(data)
+        window = Window(sense.file, data.at, data.at + length)
     elif isinstance(data, bytes):
         window = Window(data)
     else:

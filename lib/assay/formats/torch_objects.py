@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from assay.formats.pickle_globals import INSIDE
+from assay.formats.pickle_globals import DANGEROUS, INSIDE, judge
 from assay.formats.pickle_machine import Machine, Sense, Window
-from assay.formats.pickle_values import Blob, Call, Global, Located, Pairs, Persistent
+from assay.formats.pickle_values import COMPUTED, Blob, Call, Global, Located, Pairs, Persistent
 
 STORAGES = {
     "Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16", "Long": "int64",
@@ -23,6 +23,7 @@ BITS = re.compile(r"(?:b?float|u?int|complex|qu?int)(\d+)")
 NUMPY = {"b": "int", "i": "int", "u": "uint", "f": "float", "c": "complex"}
 DEEPEST = 4  # pickles inside pickles
 MOST = 1 << 62
+QUANTISED = "quantised"
 
 
 @dataclass(eq=False)
@@ -48,7 +49,7 @@ class TensorRef:
     shape: tuple[int, ...]
     stride: tuple[int, ...] = ()
     offset: int = 0  # in numbers
-    note: str = ""  # how it is quantised, that it is sparse
+    note: str = ""  # how it is quantised, that it is sparse or has no numbers
     parts: list["TensorRef"] = field(default_factory=list)  # of a sparse tensor: what it is made of
 
 
@@ -98,9 +99,13 @@ class TorchSense(Sense):
     """Turns what a pickle calls into tensors and arrays; storages are looked up by `locate`."""
 
     def __init__(
-        self, file: "BinaryIO | None" = None, locate: "Callable[[Storage], None] | None" = None, depth: int = 0
+        self,
+        file: "BinaryIO | None" = None,
+        locate: "Callable[[Storage], None] | None" = None,
+        depth: int = 0,
+        joblib: bool = True,
     ) -> None:
-        self.file, self.locate, self.depth = file, locate, depth
+        self.file, self.locate, self.depth, self.joblib = file, locate, depth, joblib
         self.storages: dict[str, Storage] = {}
         self.inside: list[Machine] = []  # pickles inside this one that were read
         self.unread = 0  # pickles inside this one that could not be read
@@ -142,15 +147,15 @@ class TorchSense(Sense):
                 return Call(func, args)
         return Call(func, args)
 
-    def build(self, made: Any, state: Any, window: Window) -> Any:
+    def build(self, made: Any, state: Any, machine: Machine) -> Any:
         """Fill an array; let a joblib array's numbers lie where they lie; keep any other state."""
         if isinstance(made, Later):
             made.fill(state)
         elif isinstance(made, NumpyType):
             made.take(state)
-        elif isinstance(made, Call) and made.func == JOBLIB and isinstance(state, Pairs):
-            return _joblib_array(state, window) or super().build(made, state, window)
-        return super().build(made, state, window)
+        elif self.joblib and isinstance(made, Call) and made.func == JOBLIB and isinstance(state, Pairs):
+            return _joblib_array(self, state, machine) or super().build(made, state, machine)
+        return super().build(made, state, machine)
 
 
 # ---------------------------------------------------------------- torch
@@ -169,7 +174,7 @@ def _quantised(sense: TorchSense, args: "tuple[Any, ...]") -> TensorRef:
     how = args[4] if isinstance(args[4], tuple) else ()
     kind = how[0].name.removeprefix("per_") if how and isinstance(how[0], Global) else "unknown scheme"
     scale = f", scale {how[1]:.6g}, zero point {how[2]}" if len(how) == 3 and isinstance(how[1], float) else ""
-    return _tensor(sense, args, note=f"quantised {kind.replace('_', ' ')}{scale}")
+    return _tensor(sense, args, note=f"{QUANTISED} {kind.replace('_', ' ')}{scale}")
 
 
 def _parameter(sense: TorchSense, args: "tuple[Any, ...]") -> Any:
@@ -234,22 +239,44 @@ def _ints(value: Any) -> "tuple[int, ...]":
 
 
 # ---------------------------------------------------------------- numpy
+PLAIN = re.compile(r"\?|[biufc]\d{1,2}|[SUV]\d{0,9}|[mM]8(?:\[\w+\])?")
+
+
+def _plain_kind(field: Any) -> bool:
+    """Tell whether a field, or a small array, is known to hold no objects."""
+    kind = field[0] if isinstance(field, tuple) and field else field
+    return isinstance(kind, NumpyType) and not kind.objects
+
+
 class NumpyType:
     """A numpy data type while its state is still to come."""
 
     def __init__(self, code: str) -> None:
         self.code, self.little, self.fields = code, True, code.startswith("V")
+        self.objects = not PLAIN.fullmatch(code)  # "O", and whatever could hide one
 
     def take(self, state: Any) -> None:
-        """Take the byte order, and whether it is made of fields."""
+        """Take the byte order, and what its fields are."""
         self.little = not (isinstance(state, tuple) and len(state) > 1 and state[1] == ">")
-        self.fields = self.fields or (isinstance(state, tuple) and len(state) > 4 and state[4] is not None)
+        if not isinstance(state, tuple) or len(state) < 5:
+            return
+        if state[2] is not None:  # an element is a small array of its own
+            self.fields, self.objects = True, self.objects or not _plain_kind(state[2])
+        if state[4] is not None:
+            kinds = [v for _, v in state[4]] if isinstance(state[4], Pairs) else [None]
+            self.fields, self.objects = True, self.objects or not all(map(_plain_kind, kinds))
+
+    @property
+    def width(self) -> int:
+        """Count the bytes of one element."""
+        size = self.code[1:].partition("[")[0]
+        return (int(size) if size.isdigit() else self.code == "?") * (4 if self.code.startswith("U") else 1)
 
     @property
     def name(self) -> str:
         """Name it as numpy would."""
         kind, size = self.code[:1], self.code[1:]
-        if kind == "O":
+        if self.objects:
             return "object"
         if self.code in ("b1", "?"):
             return "bool"
@@ -313,22 +340,37 @@ def _encode(sense: TorchSense, args: "tuple[Any, ...]") -> Any:
     return text.encode("latin-1") if coding == "latin1" else _raise()
 
 
-def _joblib_array(state: Pairs, window: Window) -> TensorRef | None:
+def _joblib_array(sense: TorchSense, state: Pairs, machine: Machine) -> Any:
     """Find the numbers that joblib writes into the middle of a pickle, right behind what describes them."""
-    kind, shape = state.get("dtype"), state.get("shape")
-    if not isinstance(kind, NumpyType) or kind.name == "object" or not width(kind.name):
+    kind, window = state.get("dtype"), machine.window
+    if not isinstance(kind, NumpyType):
         return None
     try:
-        shape = _ints(shape)
+        shape = _ints(state.get("shape"))
     except TypeError:
         return None
+    # joblib's own reader passes over what follows, any other takes it for instructions.
+    other = machine.otherwise(window.again(window.at))
+    sense.inside.append(other)
+    if kind.objects:
+        other.globals, other.odd = [g for g in other.globals if judge(g)[0] == DANGEROUS and g.module != COMPUTED], []
+        return _joblib_objects(sense, window)
     if state.get("numpy_array_alignment_bytes"):
         window.skip(window.take(1)[0])
-    size = math.prod(shape) * width(kind.name)
+    size = math.prod(shape) * kind.width
     at = None if window.in_memory else window.at
     window.skip(size)
+    if not width(kind.name):
+        return None
     storage = Storage("", kind.name, math.prod(shape), "cpu", at, size, little=kind.little)
     return TensorRef(storage, kind.name, shape, strides(shape, state.get("order") == "F"))
+
+
+def _joblib_objects(sense: TorchSense, window: Window) -> Any:
+    """Read the pickle that an array of objects is."""
+    machine = Machine(window, TorchSense(sense.file, depth=sense.depth + 1, joblib=False))
+    sense.inside.append(machine)
+    return machine.read()
 
 
 NUMPY_CORES = ("numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")

@@ -11,9 +11,14 @@ from assay.formats.torch_objects import TensorRef, settled
 
 DEEPEST = 100  # containers inside containers; deeper is an attack on whoever walks it
 MOST_WEIGHTS = 200_000
+MOST_STEPS = 10_000_000  # of a walk: few objects that hold each other many times make it endless
+MODULE = 25  # steps that looking at a module is worth
+MOST_NAMES = 64 << 20  # characters of all names
 MOST_SHOWN = 200  # entries of a leftover that are written down
 LONGEST = 500  # characters of one
-TRAINING = re.compile(r"optim|sched|scaler|amp|grad|(?:^|_)lr(?:_|$)|rng|callback|loops", re.IGNORECASE)
+TRAINING = re.compile(
+    r"(?:^|_)(?:optim(?:i[sz]er)?s?|sched(?:uler)?s?|lr|grads|rng|callbacks|loops)(?:_|$)", re.IGNORECASE
+)  # whole words: an upsampler holds weights
 MODULE_PREFIX = "module."
 
 
@@ -28,6 +33,31 @@ class Found:
     weights: list[tuple[str, str, TensorRef]] = field(default_factory=list)  # part, name, tensor
     wrapper: list[str] = field(default_factory=list)
     leftovers: dict[str, Any] = field(default_factory=dict)
+    steps: int = 0
+    named: int = 0
+
+    def add(self, part: str, name: str, tensor: TensorRef) -> None:
+        """Take a weight."""
+        self.weights.append((part, name, tensor))
+        self._name(part + name)
+        if len(self.weights) > MOST_WEIGHTS:
+            raise TooDeep
+
+    def leave(self, name: str, value: Any) -> None:
+        """Take what is no weight, in plain words."""
+        self.leftovers[name] = plain(value)
+        self._name(name)
+
+    def _name(self, name: str) -> None:
+        self.named += len(name)
+        if self.named > MOST_NAMES:
+            raise TooDeep
+
+    def step(self, count: int, depth: int = 0) -> None:
+        """Stop at what was made to be walked for ever: what holds itself, or others many times."""
+        self.steps += count
+        if depth > DEEPEST or self.steps > MOST_STEPS:
+            raise TooDeep
 
     @property
     def parts(self) -> list[str]:
@@ -56,26 +86,26 @@ def weights_of(top: Any) -> Found:
 def _walk(value: Any, path: "tuple[str, ...]", found: Found) -> None:
     """Take a value for a set of weights, a container of such, or a leftover."""
     name = ".".join(path)
-    _check_size(found, len(path))
+    found.step(1, len(path))
     if is_module(value):
         found.wrapper.append(f"{name + ': ' if name else ''}a pickled {_class(value)}")
         _add_module(found, name, value)
     elif isinstance(value, TensorRef):
-        found.weights.append(("", name or "tensor", value))
-    elif _is_set(value):
+        found.add("", name or "tensor", value)
+    elif not _may_hold_weights(value, path[-1] if path else "", found):
+        _leave(value, name, found)
+    elif _is_set(value, found):
         for key, entry in pairs(value):
             _take(entry, str(key), name, found)
-    elif _holds_tensors(value) and not TRAINING.search(path[-1] if path else "") and not _is_optimizer(value):
-        _walk_into(value, path, found)
     else:
-        _leave(value, name, found)
+        _walk_into(value, path, found)
 
 
 def _walk_into(value: Any, path: "tuple[str, ...]", found: Found) -> None:
     """Walk a container of sets; a tensor that stands alone beside them is no weight."""
     for key, entry in pairs(value):
         if isinstance(entry, TensorRef) and isinstance(value, (Pairs, Call)):
-            found.leftovers[".".join((*path, str(key)))] = plain(entry)
+            found.leave(".".join((*path, str(key))), entry)
         else:
             _walk(entry, (*path, str(key)), found)
 
@@ -83,37 +113,31 @@ def _walk_into(value: Any, path: "tuple[str, ...]", found: Found) -> None:
 def _leave(value: Any, name: str, found: Found) -> None:
     """Keep what is no weight in plain words."""
     if name:
-        found.leftovers[name] = plain(value)
+        found.leave(name, value)
     elif isinstance(value, (Pairs, Call)) and pairs(value):
-        found.leftovers.update((str(plain(key)), plain(entry)) for key, entry in pairs(value)[:MOST_SHOWN])
+        for key, entry in pairs(value)[:MOST_SHOWN]:
+            found.leave(str(plain(key)), entry)
     elif not _empty(value):
-        found.leftovers["(all of it)"] = plain(value)
+        found.leave("(all of it)", value)
 
 
 def _take(entry: Any, key: str, part: str, found: Found) -> None:
     """Take an entry of a set of weights; containers in it give longer names."""
-    _check_size(found, key.count("."))
+    found.step(1, key.count("."))
     if isinstance(entry, TensorRef):
-        found.weights.append((part, key, entry))
+        found.add(part, key, entry)
     elif is_module(entry):
         _add_module(found, part, entry, f"{key}.")
-    elif _holds_tensors(entry) and not TRAINING.search(key) and not _is_optimizer(entry):
+    elif _may_hold_weights(entry, key, found):
         for inner, value in pairs(entry):
             _take(value, f"{key}.{inner}", part, found)
     elif not _empty(entry):
-        found.leftovers[f"{part}.{key}" if part else key] = plain(entry)
+        found.leave(f"{part}.{key}" if part else key, entry)
 
 
 def _add_module(found: Found, part: str, module: Call, prefix: str = "") -> None:
-    tensors = itertools.islice(module_tensors(module, prefix), MOST_WEIGHTS + 1)
-    found.weights += [(part, name, tensor) for name, tensor in tensors]
-    _check_size(found, 0)
-
-
-def _check_size(found: Found, depth: int) -> None:
-    """Stop at what was made to be walked for ever: containers that hold themselves, or each other many times."""
-    if depth > DEEPEST or len(found.weights) > MOST_WEIGHTS:
-        raise TooDeep
+    for name, tensor in module_tensors(module, found, prefix):
+        found.add(part, name, tensor)
 
 
 # ---------------------------------------------------------------- what things are
@@ -129,10 +153,9 @@ def is_module(value: Any) -> bool:
     return isinstance(value, Call) and isinstance(value.state, Pairs) and value.state.get("_modules") is not None
 
 
-def module_tensors(module: Call, prefix: str = "") -> "Iterator[tuple[str, TensorRef]]":
+def module_tensors(module: Call, found: Found, prefix: str = "") -> "Iterator[tuple[str, TensorRef]]":
     """Name a module's tensors as its state_dict() would."""
-    if prefix.count(".") > DEEPEST:
-        raise TooDeep
+    found.step(MODULE, prefix.count("."))
     for own in ("_parameters", "_buffers"):
         transient = {k for k, _ in pairs(module.state.get("_non_persistent_buffers_set"))}
         for name, value in pairs(module.state.get(own)):
@@ -140,7 +163,23 @@ def module_tensors(module: Call, prefix: str = "") -> "Iterator[tuple[str, Tenso
                 yield f"{prefix}{name}", value
     for name, child in pairs(module.state.get("_modules")):
         if is_module(child):
-            yield from module_tensors(child, f"{prefix}{name}.")
+            yield from module_tensors(child, found, f"{prefix}{name}.")
+        else:
+            yield from _packed(child, found, f"{prefix}{name}")
+    for name, value in pairs(module.state):
+        if isinstance(value, Call) and not isinstance(value.state, Pairs):
+            yield from _packed(value, found, f"{prefix}{name}")
+
+
+def _packed(value: Any, found: Found, name: str) -> "Iterator[tuple[str, TensorRef]]":
+    """Name the tensors of a quantised layer, whose state is a tuple, by their places in it."""
+    found.step(1, name.count("."))
+    if isinstance(value, TensorRef):
+        yield name, value
+        return
+    inner = value.state if isinstance(value, Call) else value
+    for place, entry in pairs(inner) if isinstance(inner, tuple) else ():
+        yield from _packed(entry, found, f"{name}.{place}")
 
 
 def _class(module: Call) -> str:
@@ -150,27 +189,30 @@ def _class(module: Call) -> str:
     return f"{func.module}.{func.name}" if isinstance(func, Global) else "module"
 
 
-def _is_set(value: Any) -> bool:
+def _is_set(value: Any, found: Found) -> bool:
     """Tell a set of weights: a dict with tensors right in it, and more of them than any container in it has."""
     entries = pairs(value) if isinstance(value, (Pairs, Call)) else []
+    found.step(len(entries))
     own = sum(isinstance(v, TensorRef) and isinstance(k, str) for k, v in entries)
-    inner = max((_count(v) for k, v in entries if not TRAINING.search(str(k)) and not _is_optimizer(v)), default=0)
-    return own > 0 and own >= inner
+    others = (v for k, v in entries if not TRAINING.search(str(k)) and not _is_optimizer(v))
+    return own > 0 and not any(_more_than(own, v, found) for v in others)
 
 
-def _count(value: Any) -> int:
-    """Count the tensors of a container that is a set of weights itself, or a pickled module."""
+def _more_than(own: int, value: Any, found: Found) -> bool:
+    """Tell whether a container that is a set of weights itself, or a pickled module, has more tensors."""
     if is_module(value):
-        return sum(1 for _ in itertools.islice(module_tensors(value), MOST_WEIGHTS))
-    return sum(isinstance(v, TensorRef) for _, v in pairs(value)) if isinstance(value, (Pairs, Call)) else 0
+        return sum(1 for _ in itertools.islice(module_tensors(value, found), own + 1)) > own
+    return isinstance(value, (Pairs, Call)) and sum(isinstance(v, TensorRef) for _, v in pairs(value)) > own
 
 
 def _is_optimizer(value: Any) -> bool:
     return isinstance(value, (Pairs, Call)) and {"state", "param_groups"} <= {k for k, _ in pairs(value) if _text(k)}
 
 
-def _holds_tensors(value: Any) -> bool:
-    """Tell whether a container holds a tensor or a module, at whatever depth."""
+def _may_hold_weights(value: Any, key: str, found: Found) -> bool:
+    """Tell whether a container that is not training's own holds a tensor or a module, at whatever depth."""
+    if TRAINING.search(key) or _is_optimizer(value):
+        return False
     seen: set[int] = set()
     ahead = [value]
     while ahead:
@@ -179,7 +221,9 @@ def _holds_tensors(value: Any) -> bool:
             return True
         if id(one) not in seen:
             seen.add(id(one))
-            ahead += [v for _, v in pairs(one)]
+            inner = pairs(one)
+            found.step(len(inner))
+            ahead += [v for _, v in inner]
     return False
 
 

@@ -1,6 +1,7 @@
 """torch.save since 1.6: a zip whose data.pkl names the tensors and whose data/ holds their numbers."""
 
 import io
+from collections import Counter
 from collections.abc import Callable
 
 from assay.formats.content import Content, Stretch
@@ -15,7 +16,9 @@ from assay.formats.zips import Zip, is_zip
 WHAT = "a torch archive"
 SUFFIXES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 NEEDS = "torch, and the class from its source"
+CARRIES = "pickles"
 PICKLES = (".pkl", ".pickle", ".npy", ".pt", ".pth")
+SPECIAL = ("data.pkl", "constants.pkl", "byteorder", "version", "code", "data", "constants")
 MOST_PICKLES = 64  # further pickles in one archive that are looked into
 
 
@@ -49,7 +52,20 @@ def root_of(archive: Zip) -> str | None:
     found = [n for n in archive.members if n == "data.pkl" or (n.count("/") == 1 and n.endswith("/data.pkl"))]
     if len(found) > 1:
         raise archive.damaged(f"holds {len(found)} of data.pkl: readers differ on which one counts", "save it again")
-    return found[0].removesuffix("data.pkl") if found else None
+    if not found:
+        return None
+    _unambiguous(archive)
+    return found[0].removesuffix("data.pkl")
+
+
+def _unambiguous(archive: Zip) -> None:
+    """Refuse names that torch, which finds members without regard to case, takes for others than we do."""
+    times = Counter(name.lower() for name in archive.members)
+    for name in archive.members:
+        leads = (name.partition("/")[2] or name).partition("/")[0]
+        if times[name.lower()] > 1 or (leads not in SPECIAL and leads.lower() in SPECIAL):
+            what = f"member {shown(name)} is called like another but for its case: readers would disagree"
+            raise archive.damaged(what, "save it again")
 
 
 def locator(given: Given, archive: Zip, folder: str) -> Callable[[Storage], None]:
@@ -87,9 +103,11 @@ def read_member(given: Given, archive: Zip, name: str, sense: TorchSense, seen: 
 
 def others(given: Given, archive: Zip, read: "set[str]", seen: Seen, content: Content) -> None:
     """Look into further pickles of an archive, which some reader may load."""
-    names = [n for n in archive.members if n.endswith(PICKLES) and n not in read]
+    names = [n for n in archive.members if n.lower().endswith(PICKLES) and n not in read]
+    if len(names) > MOST_PICKLES:
+        content.trust.append(f"{len(names) - MOST_PICKLES} of its pickles were not looked into: it holds {len(names)}")
     for name in names[:MOST_PICKLES]:
-        if name.endswith(".npy"):
+        if name.lower().endswith(".npy"):
             objects_in(archive.read(name, MOST_INNER), shown(name), seen, content)
         elif is_zip(archive.peek(name, 4)):
             inside(given, archive, name, seen, content)
@@ -103,26 +121,29 @@ def inside(given: Given, archive: Zip, name: str, seen: Seen, content: Content) 
     """Look into an archive that lies in this one."""
     data = archive.read(name, MOST_INNER)
     inner = Zip(io.BytesIO(data), len(data), f"{given.where}: {shown(name)}")
-    for member in [n for n in inner.members if n.endswith((".pkl", ".pickle"))][:MOST_PICKLES]:
+    names = [n for n in inner.members if n.lower().endswith((".pkl", ".pickle"))]
+    if len(names) > MOST_PICKLES:
+        content.trust.append(f"pickles of {shown(name)} were not looked into: it holds {len(names)}")
+    for member in names[:MOST_PICKLES]:
         read_objects(Window(inner.read(member, MOST_INNER)), TorchSense(), seen, f"{shown(name)}/{member}", content)
 
 
-def packed_risk(archive: Zip, folder: str, content: Content) -> None:
+def packed_risk(archive: Zip, folders: "str | tuple[str, ...]", content: Content) -> None:
     """Tell numbers that are compressed: a reader that maps the file takes them for weights as they are."""
-    packed = [m for m in archive.members.values() if m.packed and m.name.startswith(folder)]
+    packed = [m for m in archive.members.values() if m.packed and m.name.startswith(folders)]
     if packed:
         what = "of its weights are compressed: a reader that maps the file would take them as they lie there"
         content.cannot.append(f"{len(packed)} {what}")
 
 
-def add_checksums(archive: Zip, folder: str, content: Content) -> None:
+def add_checksums(archive: Zip, folders: "str | tuple[str, ...]", content: Content) -> None:
     """Let a look at the numbers also compare them with the archive's checksums."""
     if not archive.has_checksums:
         content.risks.append("it was saved without checksums: damaged weights cannot be told")
         return
     known = {(s.at, s.bytes): s for s in content.stretches}
     for member in archive.members.values():
-        if member.packed or not member.size or not member.name.startswith(folder):
+        if member.packed or not member.size or not member.name.startswith(folders):
             continue
         stretch = known.get((member.at, member.size))
         if stretch is None:

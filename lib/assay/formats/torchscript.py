@@ -8,11 +8,11 @@ from assay.formats.content import Content
 from assay.formats.given import Given
 from assay.formats.labels import label_names
 from assay.formats.opening import shown
-from assay.formats.pickle_content import Seen, raise_if_bare
-from assay.formats.pickle_values import Call, Global, Pairs
+from assay.formats.pickle_content import TOO_DEEP, Seen, raise_if_bare
+from assay.formats.pickle_values import Call, Global
 from assay.formats.torch_layout import Misplaced, lay_out, misplaced
-from assay.formats.torch_objects import TensorRef, TorchSense
-from assay.formats.torch_state import DEEPEST, Found
+from assay.formats.torch_objects import TensorRef, TorchSense, settled
+from assay.formats.torch_state import Found, TooDeep, pairs
 from assay.formats.torch_zip import add_checksums, locator, others, packed_risk, read_member, root_of
 from assay.formats.torchscript_code import Code
 from assay.formats.zips import Zip
@@ -21,8 +21,10 @@ from assay.records import Document
 WHAT = "a TorchScript archive"
 SUFFIXES = (".pt", ".pth", ".jit", ".ts", ".torchscript", ".ptl")
 NEEDS = "torch, in a sandbox"
+CARRIES = "program"
 PROGRAM = "TorchScript is a program: loading it runs code of its maker"
 OWN = "__torch__"
+CONSTANTS = "constants"
 NEWEST, ABSURD = 10, 30  # of the file format's version
 MOST_EXTRA = 1 << 20
 
@@ -48,19 +50,20 @@ def look(given: Given) -> Content:
     sense = TorchSense(given.file, locator(given, archive, f"{root}data/"))
     top = read_member(given, archive, f"{root}data.pkl", sense, seen, content)
     constants = TorchSense(given.file, locator(given, archive, f"{root}constants/"))
-    read_member(given, archive, f"{root}constants.pkl", constants, seen, content)
+    fixed = read_member(given, archive, f"{root}constants.pkl", constants, seen, content)
     others(given, archive, {f"{root}data.pkl", f"{root}constants.pkl"}, seen, content)
     seen.globals = [g for g in seen.globals if g[0].module.partition(".")[0] != OWN]
     seen.judge(content)
     raise_if_bare(given, content)
-    packed_risk(archive, f"{root}data/", content)
+    numbers = (f"{root}data/", f"{root}constants/")
+    packed_risk(archive, numbers, content)
     code = Code(given, archive, f"{root}code/")
     content.graph = code.graph(_class(top))
     content.cannot += code.unknown()
     content.code += code.reaches_out()
-    _tensors(given, top, content)
+    _tensors(given, top, fixed, content)
     _extra(archive, f"{root}extra/", content)
-    add_checksums(archive, f"{root}data/", content)
+    add_checksums(archive, numbers, content)
     return content
 
 
@@ -79,25 +82,43 @@ def _class(top: Any) -> str:
     return f"{top.func.module}.{top.func.name}" if isinstance(top, Call) and isinstance(top.func, Global) else ""
 
 
-def _tensors(given: Given, top: Any, content: Content) -> None:
-    """Name the tensors by the attributes that lead to them."""
+def _tensors(given: Given, top: Any, fixed: Any, content: Content) -> None:
+    """Name the tensors by the attributes that lead to them; a frozen program's are constants of its code."""
     found = Found()
-    _walk(top, "", found, 0)
     try:
+        _walk(top, "", "", found)
+        part, name = (CONSTANTS, "") if found.weights else ("", CONSTANTS)
+        _walk(fixed, part, name, found)
         lay_out(found, content)
+    except TooDeep:
+        raise given.damaged(TOO_DEEP, "do not load it") from None
     except Misplaced as error:
         raise misplaced(given.where, error) from None
     content.wrapper = [f"a TorchScript {_class(top) or 'object'}"]
 
 
-def _walk(value: Any, name: str, found: Found, depth: int) -> None:
-    if depth > DEEPEST or len(found.weights) > 200_000:
-        return
+def _walk(value: Any, part: str, name: str, found: Found, depth: int = 0) -> None:
+    """Take every tensor by the attributes and places that lead to it; packed numbers of quantised layers too."""
+    found.step(1, depth)
+    value = settled(value)
     if isinstance(value, TensorRef):
-        found.weights.append(("", name or "tensor", value))
-    elif isinstance(value, Call) and isinstance(value.state, Pairs):
-        for key, inner in value.state:
-            _walk(inner, f"{name}.{key}" if name else str(key), found, depth + 1)
+        found.add(part, name or "tensor", value)
+        return
+    if isinstance(value, Call):
+        value = value.args[0] if _is_list(value) else value.state
+    for key, inner in pairs(value):
+        _walk(inner, part, f"{name}.{key}" if name else str(key), found, depth + 1)
+
+
+def _is_list(made: Call) -> bool:
+    """Tell a list that is written as a call, for its type."""
+    func = made.func
+    return (
+        isinstance(func, Global)
+        and func.module == "torch.jit._pickle"
+        and isinstance(made.args, tuple)
+        and made.args != ()
+    )
 
 
 def _extra(archive: Zip, folder: str, content: Content) -> None:

@@ -102,5 +102,8 @@ def _target(node: ast.expr) -> "tuple[str, ...]":
 
 def _type(annotation: "ast.expr | None") -> str:
     """Name a type; of a tensor the code says nothing more."""
-    name = ast.unparse(annotation)[:100] if annotation is not None else "Tensor"
+    try:
+        name = ast.unparse(annotation)[:100] if annotation is not None else "Tensor"
+    except RecursionError:
+        name = "a type nested too deep to tell"
     return "unknown" if name == "Tensor" else name

@@ -12,8 +12,8 @@ from assay.formats.opening import read_at, shown
 MOST_MEMBERS = 100_000
 MOST_DIRECTORY = 32 << 20
 END, END64, LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
+ELSEWHERE = "its zip directory is not where its end says: readers would disagree"
 FETCH, SAVE = "fetch it again", "save it again"
-SWOLLEN = 100  # times its packed size: no model's text or weights pack so well
 
 
 def is_zip(head: bytes) -> bool:
@@ -35,8 +35,9 @@ class Member(NamedTuple):
 class Zip:
     """The directory of an archive, checked against each member's own header."""
 
-    def __init__(self, file: BinaryIO, size: int, where: str) -> None:
+    def __init__(self, file: BinaryIO, size: int, where: str, behind: int = 0) -> None:
         self.file, self.where = file, where
+        self._behind = behind  # bytes of another file that it follows, and that its places may count in
         found = self._directory(size)
         twice = [name for name, count in Counter(m.filename for m in found).items() if count > 1]
         if twice:
@@ -90,19 +91,25 @@ class Zip:
             raise self.damaged("damaged: its zip directory cannot be read") from None
 
     def _bounded(self, size: int) -> None:
-        """Refuse a cut archive, and a directory too large to be read, before it is read."""
-        self.file.seek(max(0, size - 65_557 - 76))
+        """Refuse a cut archive, a directory too large to be read, and one that some readers look for elsewhere."""
+        before = max(0, size - 65_557 - 76)
+        self.file.seek(before)
         tail = self.file.read()
         at = tail.rfind(END)
         if at < 0 or len(tail) - at < 22:
             raise self.damaged("truncated: a zip whose directory at the end is missing")
-        count, length = struct.unpack("<HI", tail[at + 10 : at + 16])
-        if tail[at - 20 : at - 16] == LOCATOR64 and at >= 20:
-            found = tail.rfind(END64, 0, at)
-            if found >= 0 and at - found >= 56:
-                count, length = struct.unpack("<QQ", tail[found + 32 : found + 48])
+        count, length, start, comment = struct.unpack("<HIIH", tail[at + 10 : at + 22])
+        stop = before + at
+        if at >= 76 and tail[at - 20 : at - 16] == LOCATOR64:
+            stop -= 76
+            named = struct.unpack("<8xQ4x", tail[at - 20 : at])[0]
+            count, length, start = struct.unpack("<32xQQQ", tail[at - 76 : at - 20])
+            if named != stop or tail[at - 76 : at - 72] != END64:
+                raise self.damaged(ELSEWHERE, SAVE)
         if count > MOST_MEMBERS or length > MOST_DIRECTORY:
             raise self.damaged(f"a zip of {count} members and {length} bytes of directory: too many", "")
+        if start + length - stop not in (0, self._behind) or before + at + 22 + comment != size:
+            raise self.damaged(ELSEWHERE, SAVE)
 
     def _member(self, info: zipfile.ZipInfo) -> Member:
         """Check one member; its own header and the directory must say the same."""

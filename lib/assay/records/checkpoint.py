@@ -36,6 +36,7 @@ class Format(Part, frozen=True, kw_only=True):
     what: str = ""
     runs_here: bool = False
     needs: str = ""  # what running it would take, when it does not run here
+    carries: str = ""  # graph | program | weights | pickles (weights in them) | closed
 
 
 class CheckpointFile(Part, frozen=True, kw_only=True):
@@ -57,6 +58,7 @@ class Weight(Part, frozen=True, kw_only=True, omit_defaults=True):
     at: int | None = None  # the byte of the file where its numbers begin; null when they do not lie there plainly
     stride: list[int] = []  # in numbers, when they do not lie row by row
     file: str = ""  # which file of several
+    big: bool = False  # whether each number is written with its high byte first
     part: str = ""  # which part of several: model, ema
 
 
@@ -73,6 +75,7 @@ class Values(Part, frozen=True, kw_only=True):
 
     checked: int  # numbers looked at
     nonfinite: dict[str, int] = {}  # per tensor: how many are NaN or infinite
+    infinite: dict[str, int] = {}  # per tensor: how many of these are infinite, as those of a mask may be
     zero: list[str] = []  # tensors of more than one number in which all are zero
     unchecked: dict[str, int] = {}  # per reason: how many tensors were not looked at
 

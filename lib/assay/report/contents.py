@@ -55,12 +55,19 @@ def _values(checkpoint: Node) -> Iterator[list[Safe]]:
     if not found:
         return
     yield [Safe("numbers looked at"), found["checked"].num()]
-    names = [phrase("{name} ({n})", name=code(entry.key), n=entry.num()) for entry in found["nonfinite"]]
-    yield [Safe("NaN or infinite"), _listed(names) if names else Safe("none")]
+    if found["checked"].value:
+        names = [_strange(found, entry) for entry in found["nonfinite"]]
+        yield [Safe("NaN or infinite"), _listed(names) if names else Safe("none")]
     if found["zero"]:
         yield [Safe("all zero"), _listed([name.code() for name in found["zero"]])]
     for entry in found["unchecked"]:
         yield [Safe("not looked at"), phrase("{n} tensors: {why}", n=entry.num(), why=entry.key)]
+
+
+def _strange(found: Node, entry: Node) -> Safe:
+    infinite = found["infinite"][entry.key]
+    said = Safe(", infinite") if infinite.value == entry.value else Safe("")
+    return phrase("{name} ({n}{said})", name=code(entry.key), n=entry.num(), said=said)
 
 
 def _around(checkpoint: Node) -> Iterator[list[Safe]]:

@@ -190,13 +190,18 @@ def _format(view: View, _: Context) -> Iterator[Finding]:
 
 
 def _numbers(view: View, _: Context) -> Iterator[Finding]:
-    values = view.record("checkpoint")["values"]
-    if values["nonfinite"]:
-        names = Safe(", ".join(code(entry.key) for entry in list(values["nonfinite"])[:3]))
-        what = phrase("weights are NaN or infinite in {n} tensors", n=values["nonfinite"].count())
-        yield Finding(
-            "risk", "high", what, names, Safe("take another checkpoint: training went wrong, or it is damaged")
-        )
+    checkpoint = view.record("checkpoint")
+    found, infinite = checkpoint["values"]["nonfinite"], checkpoint["values"]["infinite"]
+    if not found:
+        return
+    names = Safe(", ".join(code(entry.key) for entry in list(found)[:3]))
+    if any(entry.value != infinite[entry.key].value for entry in found):
+        what = phrase("weights are NaN or infinite in {n} tensors", n=found.count())
+        action = Safe("take another checkpoint: training went wrong, or it is damaged")
+        yield Finding("risk", "high", what, names, action)
+    elif not checkpoint["graph"]:  # a graph's constants are infinite where it masks
+        what = phrase("numbers are infinite in {n} tensors: right for a mask, wrong for a weight", n=found.count())
+        yield Finding("risk", "medium", what, names, Safe("look at what these tensors are for"))
 
 
 def _dirty(view: View, _: Context) -> Iterator[Finding]:

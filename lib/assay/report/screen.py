@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
-from assay.records import Checkpoint, Tensor, Weight
+from assay.records import Checkpoint, Named, Tensor, Weight
 from assay.report.escape import visible
 from assay.trust import WEIGHTS
 
@@ -48,23 +48,22 @@ def _weights(c: Checkpoint) -> Rows:
     if not c.tensors:
         return
     kinds = sorted(c.totals.items(), key=lambda kind: -kind[1].bytes)
-    listed = ", ".join(f"{name} {total.parameters:,}" for name, total in kinds[:NAMES])
+    listed = _some([f"{name} {total.parameters:,}" for name, total in kinds])
     size = sum(total.bytes for total in c.totals.values())
     yield (
         "weights",
         f"{_amount(len(c.tensors), c.parameters)}, {size:,} bytes: {listed}",
     )
-    ends = c.tensors if len(c.tensors) < 4 else [*c.tensors[:2], c.tensors[-1]]
-    yield "tensors", ("; " if len(ends) == len(c.tensors) else " … ").join(map(_tensor, ends))
-    for name, total in c.parts.items():
-        yield (
-            "part",
-            f"{name or '(no name)'}: {_amount(total.tensors, total.parameters)}",
-        )
+    yield (
+        "tensors",
+        _ends([_tensor(t) for t in (c.tensors if len(c.tensors) < 4 else [*c.tensors[:2], c.tensors[-1]])], c),
+    )
+    parts = [f"{name or '(no name)'}: {_amount(t.tensors, t.parameters)}" for name, t in c.parts.items()]
+    yield from _first("part", parts)
     if c.shared:
         yield (
             "shared",
-            f"tensors on the same numbers: {_count(len(c.shared), 'group')}, as {', '.join(c.shared[0][:NAMES])}",
+            f"tensors on the same numbers: {_count(len(c.shared), 'group')}, as {_some(c.shared[0])}",
         )
     if c.quantised:
         yield "quantised", _some(c.quantised)
@@ -75,9 +74,13 @@ def _weights(c: Checkpoint) -> Rows:
 def _values(c: Checkpoint) -> Rows:
     if c.values is None:
         return
-    said = [f"{c.values.checked:,} looked at"]
-    bad = [f"{name} ({count:,})" for name, count in c.values.nonfinite.items()]
-    said.append(f"NaN or infinite in {_some(bad)}" if bad else "all finite")
+    said = [f"{c.values.checked:,} looked at" if c.values.checked else "none looked at"]
+    infinite = c.values.infinite
+    bad = [f"{name} ({n:,})" for name, n in c.values.nonfinite.items() if n != infinite.get(name)]
+    said += [f"NaN or infinite in {_some(bad)}"] if bad else []
+    masks = [f"{name} ({n:,})" for name, n in infinite.items() if n == c.values.nonfinite.get(name)]
+    said += [f"infinite, as a mask is, in {_some(masks)}"] if masks else []
+    said += ["all finite"] if c.values.checked and not c.values.nonfinite else []
     if c.values.zero:
         said.append(f"all zero: {_some(c.values.zero, 3)}")
     said += [f"not looked at: {count} {why}" for why, count in c.values.unchecked.items() if count]
@@ -88,14 +91,12 @@ def _graph(c: Checkpoint) -> Rows:
     if c.graph is None:
         return
     for label, tensors in (("input", c.graph.inputs), ("output", c.graph.outputs)):
-        for tensor in tensors[:NAMES]:
-            yield label, _port(tensor)
-        if len(tensors) > NAMES:
-            yield label, f"and {len(tensors) - NAMES} more"
+        yield from _first(label, [_port(tensor) for tensor in tensors])
     ops = sorted(c.graph.ops.items(), key=lambda op: (-op[1], op[0]))
     versions = ", ".join(f"{name} {version}" for name, version in c.graph.opset.items())
-    said = [_count(c.graph.nodes, "node") if c.graph.nodes else "", f"opset {versions}" if versions else ""]
-    said += [", ".join(f"{name} {count}" for name, count in ops[:NAMES]), c.graph.producer and f"by {c.graph.producer}"]
+    versions = versions if versions.startswith("opset") or not versions else f"opset {versions}"
+    said = [_count(c.graph.nodes, "node") if c.graph.nodes else "", versions]
+    said += [_some([f"{name} {count}" for name, count in ops]), c.graph.producer and f"by {c.graph.producer}"]
     if any(said):
         yield "graph", "; ".join(filter(None, said))
     if c.graph.ranges:
@@ -108,10 +109,9 @@ def _said(c: Checkpoint) -> Rows:
     if c.labels:
         yield "labels", f"{len(c.labels):,}: {_some(c.labels, 8)}"
     if c.leftovers:
-        yield "training", "; ".join(f"{key} {_short(value)}" for key, value in list(c.leftovers.items())[:NAMES])
+        yield "training", _some([f"{key} {_short(value)}" for key, value in c.leftovers.items()], between="; ")
     if c.metadata:
-        shown = [f"{key}={value[:60]}" for key, value in list(c.metadata.items())[:NAMES]]
-        yield "metadata", _some(shown) if len(c.metadata) <= NAMES else f"{len(c.metadata)}: {', '.join(shown)} …"
+        yield "metadata", _some([f"{key}={_short(value)}" for key, value in c.metadata.items()])
     if c.documents:
         yield "documents", _some([d.path for d in c.documents])
     if c.looks_like:
@@ -120,29 +120,33 @@ def _said(c: Checkpoint) -> Rows:
 
 def _code(c: Checkpoint) -> Rows:
     foreign = [row for row in c.code if row.verdict in ("dangerous", "unknown")]
-    for row in foreign[:ROWS]:
-        mark = "DANGEROUS " if row.verdict == "dangerous" else ""
-        yield "code", f"{mark}{row.name}: {row.why}" + (f" (in {row.where})" if row.where else "")
-    if len(foreign) > ROWS:
-        yield "code", f"and {len(foreign) - ROWS} more"
+    yield from _first("code", [_foreign(row) for row in foreign], ROWS)
     plain = [row.name for row in c.code if row.verdict == "harmless"]
     if plain:
         yield "code", f"known to be harmless: {_some(plain)}"
-    for risk in c.risks[:ROWS]:
-        yield "note", risk
+    yield from _first("note", c.risks, ROWS)
 
 
 def _loads(c: Checkpoint) -> Rows:
     if c.trust:
-        for reason in c.trust[:NAMES]:
-            yield "trust", reason
+        yield from _first("trust", c.trust)
         yield "", "loading it runs code: only in the sandbox, and only after the experiment says"
-        yield "", f"trust: {c.sha256}" if c.sha256 else "trust: SHA-256"
-        if c.tensors and c.format.name in WEIGHTS:
+        yield "", f"trust: {c.sha256 or 'its SHA-256'}"
+        if c.tensors and c.format.carries in WEIGHTS:
             yield "", "without that a recipe's build(*, weights, device) gets its numbers as data"
     else:
         yield "loads", "as data: no code of the file has to run"
-    yield "runs", "here, in ONNX Runtime" if c.format.runs_here else f"not by itself: needs {c.format.needs}"
+    yield from _first("lacks", c.cannot)
+    yield "runs", _runs(c)
+
+
+def _runs(c: Checkpoint) -> str:
+    """Say what runs it; what it lacks stands above."""
+    if c.format.runs_here:
+        return "not as it is" if c.cannot else "here, in ONNX Runtime"
+    if c.format.carries == "program":
+        return "by itself, in torch in the sandbox, once it is trusted"
+    return f"not by itself: needs {c.format.needs}"
 
 
 PARTS = (_identity, _weights, _values, _graph, _said, _code, _loads)
@@ -170,8 +174,27 @@ def _port(tensor: Tensor) -> str:
     return f"{tensor.name} {tensor.dtype} [{', '.join('?' if d is None else str(d) for d in tensor.shape)}]"
 
 
-def _some(names: "list[str]", most: int = NAMES) -> str:
-    shown = ", ".join(name[:120] for name in names[:most])
+def _first(label: str, lines: "list[str]", most: int = NAMES) -> Rows:
+    """Give a row to each of the first lines, and count the others."""
+    yield from ((label, line) for line in lines[:most])
+    if len(lines) > most:
+        yield label, f"and {len(lines) - most:,} more"
+
+
+def _ends(shown: "list[str]", c: Checkpoint) -> str:
+    """Join the first tensors and the last one; show that others lie in between."""
+    if len(shown) == len(c.tensors):
+        return "; ".join(shown)
+    return f"{'; '.join(shown[:-1])} … {shown[-1]}"
+
+
+def _foreign(row: Named) -> str:
+    mark = "DANGEROUS " if row.verdict == "dangerous" else ""
+    return f"{mark}{row.name}: {row.why}" + (f" (in {row.where})" if row.where else "")
+
+
+def _some(names: "list[str]", most: int = NAMES, between: str = ", ") -> str:
+    shown = between.join(name[:120] for name in names[:most])
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
 
 

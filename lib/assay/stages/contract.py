@@ -17,7 +17,7 @@ def run(job: Job) -> None:
     checkpoint, probe = job.record("checkpoint"), job.record("probe")
     text, origin = _adapter(job)
     module = code.parse_text(text, origin)
-    by_itself = checkpoint.format.name in trust.GRAPHS and job.record("match").status.word != "blocked"
+    by_itself = checkpoint.format.carries in trust.RUNS and job.record("match").status.word != "blocked"
     functions = _functions(job, module, by_itself)
     task, claims = contracts.task(job.experiment.model.task, checkpoint)
     names, named = contracts.labels(checkpoint)

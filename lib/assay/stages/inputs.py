@@ -40,7 +40,7 @@ def run(job: Job) -> None:
         )
         items = _synthesised(job, contract, min(spec.count, 4))
         if not items and contract.functions["preprocess"] == "none":
-            note = "none can be made up: the shapes of its inputs are not known; give preprocess() in a recipe"
+            note = "no inputs can be made up: the shapes of its inputs are not known; give preprocess() in a recipe"
         elif not items:
             raise StageFailed(
                 "no real input was found, and none can be made up",

@@ -107,7 +107,6 @@ class Job:
         request = {"protocol": 1, "verb": verb, "environment": proc.tuning(os.environ), **more}
         request_file = self.out(f"scripts/{self.step}{suffix}.json")
         checkpoint = self.requests.checkpoint_path if "checkpoint" in more else None
-        key = self._examined(checkpoint, more["checkpoint"]["sha256"]) if checkpoint else None
         outcome = bridge.run(
             python=self.requests.python.python,
             workspace=self.workspace.path,
@@ -116,7 +115,7 @@ class Job:
             out=self.staging / OUT,
             log=self.log.with_name(self.log.stem + suffix + ".log"),
             checkpoint=checkpoint,
-            stat_key=key,
+            examined=self._examined() if checkpoint else None,
             limits=bridge.Limits(seconds=1800.0, memory_mib=hardware.memory_mib() * 8 // 10),
             isolation=self._isolation(more),
             network=self.experiment.network,
@@ -175,37 +174,40 @@ class Job:
         folder = self.requests.checkpoint_path.parent
         return [folder / part.path for part in self.record("checkpoint").files[1:]]
 
-    def _examined(self, checkpoint: Path, sha256: str) -> "files.StatKey | None":
-        """Give the state in which the file was hashed: the worker refuses to load any other."""
-        if not checkpoint.is_file():
-            return None
-        if self.digest(checkpoint) != sha256:
-            raise StageFailed("changed since it was examined", where=self.experiment.model.checkpoint, mend="run again")
-        known = self.requests.digests.known(str(checkpoint))
-        return known[0] if known else files.stat_key(str(checkpoint))
+    def _examined(self) -> "dict[str, files.StatKey]":
+        """Give the state in which each file was hashed: the worker refuses to load any other."""
+        path, checkpoint = self.requests.checkpoint_path, self.record("checkpoint")
+        states = {}
+        for part in checkpoint.files:
+            inside = checkpoint.kind == "folder"
+            place = path / part.path if inside else path.with_name(part.path) if part.path != path.name else path
+            if self.digest(place) != part.sha256:
+                where = self.experiment.model.checkpoint
+                raise StageFailed(f"{part.path} changed since it was examined", where=where, mend="run again")
+            known = self.requests.digests.known(str(place))
+            state = known[0] if known else files.stat_key(str(place))
+            if state is not None:
+                states[part.path] = state
+        return states
 
     def named_checkpoint(self) -> dict[str, Any]:
-        """Name the checkpoint as a worker's request wants it: by the digest of the file that is opened."""
+        """Name the checkpoint as a worker's request wants it."""
         checkpoint = self.record("checkpoint")
-        digest = checkpoint.files[0].sha256 if checkpoint.kind == "file" else checkpoint.sha256
-        named = {"name": checkpoint.name, "sha256": digest, "format": checkpoint.format.name}
-        if trust.given(checkpoint, self.experiment.trust):
-            named |= {"trusted": True, "files": {part.path: part.sha256 for part in checkpoint.files}}
-        return named
-
-    def untrusted(self) -> list[str]:
-        """Name the code that no pickle may reach."""
-        return trust.untrusted(self.record("checkpoint"), self.experiment.trust)
+        named = {"name": checkpoint.name, "sha256": checkpoint.sha256, "format": checkpoint.format.name}
+        named["files"] = {part.path: part.sha256 for part in checkpoint.files}
+        trusted = trust.given(checkpoint, self.experiment.trust)
+        return named | {"trusted": True} if trusted else named
 
     def model_request(self) -> dict[str, Any]:
         """Compose the part of a worker's request that names the model and its contract."""
         contract = self.record("contract")
+        builds = contract.functions.get("build") in ("recipe", "edited")
         return {
             "checkpoint": self.named_checkpoint(),
             "adapter": layout.ADAPTER if any(by in ("recipe", "edited") for by in contract.functions.values()) else "",
             "functions": [f for f, by in contract.functions.items() if by in ("recipe", "edited")],
             "source_roots": self._upstream() + self._modules_beside(),
-            "untrusted": self.untrusted(),
+            "reachable": trust.reachable(self.record("checkpoint"), self.experiment.trust) if builds else None,
             "device": self.experiment.device,
             "inputs": msgspec.to_builtins(contract.inputs),
             "outputs": msgspec.to_builtins(contract.outputs),

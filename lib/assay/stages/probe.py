@@ -13,8 +13,8 @@ def run(job: Job) -> None:
     if match.status.word == "blocked":
         job.write("probe", _nothing(match.status, "not_observed: blocked"))
         return
-    form, trusted = checkpoint.format.name, trust.given(checkpoint, job.experiment.trust)
-    if form not in trust.GRAPHS or (form in trust.PROGRAMS and not trusted):
+    carries, trusted = checkpoint.format.carries, trust.given(checkpoint, job.experiment.trust)
+    if carries not in trust.RUNS or (carries == "program" and not trusted):
         job.write("probe", _nothing(match.status, "not_observed: the recipe builds the model"))
         return
     graph = checkpoint.graph
@@ -34,7 +34,6 @@ def run(job: Job) -> None:
         inputs=msgspec.to_builtins(graph.inputs) if graph else [],
         outputs=msgspec.to_builtins(graph.outputs) if graph else [],
         items=[],
-        untrusted=job.untrusted(),
     )
     job.write("probe", msgspec.convert({**answer, "status": {"word": "done"}, "schema": 1}, Probe))
 

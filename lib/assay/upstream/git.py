@@ -43,7 +43,6 @@ INHERITED: tuple[str, ...] = (
 INHERITED += ("SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "SYSTEMROOT")
 ASK_SECONDS, FETCH_SECONDS = 60, 900
 ANSWER_LIMIT = 64 << 20
-HOST = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9a-f:]+\])(:\d+)?")
 REV = re.compile(r"[\w][\w./+@#=-]{0,199}")
 FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 STORE = ("--git-dir=.",)  # our own bare repository, named: an unnamed one is never believed

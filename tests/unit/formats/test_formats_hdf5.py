@@ -70,7 +70,7 @@ def test_every_layout_type_and_value_of_both_versions(name: str) -> None:
     data = (DATA / name).read_bytes()
     assert struct.unpack_from("<5f", data, by_name["compact"].at) == (0, 1, 2, 3, 4)
     assert content.shared == [["again", "block/attention/half"]]
-    assert [s.names for s in content.stretches if not s.little] == [["block/attention/big"]]
+    assert [s.names for s in content.stretches if s.big] == [["block/attention/big"]]
     told = {k: v for k, v in content.metadata.items() if k not in EXPECTED[name]["texts"]}
     assert told == {
         "block/attention/brain: dtype": "bfloat16",

@@ -113,9 +113,9 @@ def test_shared_and_packed_constants() -> None:
     _, content = looked(DATA / "kinds.xml")
     assert [sorted(names) for names in content.shared] == [["once", "twice"]]
     packed = {"uint1", "uint2", "uint3", "uint4", "uint6", "int4", "nf4", "float4e2m1"}
-    reasons = {f"{kind} numbers are packed, or none at all" for kind in packed}
+    reasons = {f"{kind} does not fill whole bytes" for kind in packed}
     assert set(content.unchecked) <= {*reasons, "on the bytes of a tensor of another type"}
-    assert "uint1 numbers are packed, or none at all" in content.unchecked
+    assert "uint1 does not fill whole bytes" in content.unchecked
     assert content.quantised == sorted(content.quantised)
     assert {"int4: 1 constant", "uint8: 1 constant", "float8e4m3fn: 1 constant"} <= set(content.quantised)
 

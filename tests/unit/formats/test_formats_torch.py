@@ -64,7 +64,7 @@ def test_tensors_out_of_the_ordinary() -> None:
     found = {t.name: t for t in content.tensors}
     assert found["transposed"].stride == [1, 3]
     assert content.shared == [["row", "same_row"]]
-    assert content.quantised == ["sparse: sparse", "quantised: quantised tensor affine, scale 0.1, zero point 0"]
+    assert content.quantised == ["quantised: quantised tensor affine, scale 0.1, zero point 0"]
     types = {name: found[name].dtype for name in ("bfloat16", "float8", "uint16", "complex", "quantised")}
     assert types == {
         "bfloat16": "bfloat16", "float8": "float8e4m3fn", "uint16": "uint16", "complex": "complex64", "quantised": "qint8",

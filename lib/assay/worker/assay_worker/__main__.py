@@ -2,9 +2,10 @@
 
 Started as   PYTHON -I boot.py REQUEST ANSWER --out DIR [--checkpoint PATH]   in the workspace's folder.
 REQUEST (JSON, relative paths only):
-    protocol 1, verb, checkpoint {name, sha256, format, and of one that is trusted: trusted, files {name: sha256}},
-    untrusted [names of code that no pickle may reach], adapter (a path or ""), functions (what the adapter gives),
-    source_roots, device auto|cpu|cuda, threads, precision, batch, batch_axis, max_batch, params,
+    protocol 1, verb, checkpoint {name, sha256, format, files {name: sha256}, and of one that is trusted: trusted},
+    reachable [[module, name]: patterns of what unpicklers may reach, when build opens the file; null: all of it],
+    adapter (a path or ""), functions (what the adapter gives), source_roots, device auto|cpu|cuda, threads,
+    precision, batch, batch_axis, max_batch, params,
     inputs and outputs [{name, dtype, shape}], items [{id, file}], and what the verb alone needs:
     check: packages [name]       which interpreter and packages are here
     probe                        what the model accepts, seen by running it on made-up tensors
@@ -21,8 +22,9 @@ ANSWER (JSON, written aside and renamed; the only sign of success):
 "packages" the distributions that were imported, as "numpy-2.4.6"; "lacking" what should have been kept from the
 model's code and could not be, because this kernel has no means.
 Exit code: 0 with "ok", 1 with "error".
-The checkpoint at PATH must have the stat key in ASSAY_CHECKPOINT_STAT ("size:mtime_ns:ctime_ns:ino") or, without
-that, the SHA-256 in REQUEST. Standard output and standard error belong to the model's code.
+The checkpoint's files at PATH must have the stat keys that the file ASSAY_EXAMINED lists ({name: [size, mtime_ns,
+ctime_ns, ino]}) or, without that, the SHA-256 in REQUEST.
+Standard output and standard error belong to the model's code.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ import traceback
 import warnings
 from typing import Any
 
-from assay_worker import guard, load, packages
+from assay_worker import load, packages
 from assay_worker.faults import Fault, tagged
 from assay_worker.trace import Trace
 
@@ -88,11 +90,10 @@ def answered(request_file: str, out: str, checkpoint: str, trace: Trace) -> dict
         job.request = read_request(request_file)
         load.fix_threads_in_environment(job.threads)
         trace.start()
-        guard.forbid(job.request.get("untrusted", []))
         if job.request.get("checkpoint"):
             load.verify(job)
         value = importlib.import_module("assay_worker." + VERBS[job.request["verb"]]).run(job)
-        if job.request.get("checkpoint") and "ASSAY_CHECKPOINT_STAT" in os.environ:
+        if job.request.get("checkpoint") and "ASSAY_EXAMINED" in os.environ:
             load.verify(job)  # what was loaded is still what was examined
         return {"ok": value}
     except BaseException as error:  # sys.exit in upstream's code is a failure, not an end

@@ -1,22 +1,24 @@
-"""Keeps pickles from reaching code that the checkpoint names and that nobody trusted, whoever loads them."""
+"""Keeps pickles from reaching any code but what makes tensors and plain values, whoever loads them."""
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any, Sequence
 
 from assay_worker.faults import Fault
 
 
-def forbid(names: Sequence[str]) -> None:
-    """Refuse these names ("module.name") to every unpickler of this process; it cannot be taken back."""
-    forbidden = frozenset(names)
-    if not forbidden:
-        return
+def watch(reachable: Sequence[Sequence[str]]) -> None:
+    """Refuse to every unpickler of this process what no pattern of module and name covers; it cannot be taken back."""
+    patterns = [(re.compile(module), re.compile(name)) for module, name in reachable]
 
     def hear(event: str, args: tuple[Any, ...]) -> None:
-        if event == "pickle.find_class" and f"{args[0]}.{args[1]}" in forbidden:
-            what = f"loading it would reach {args[0]}.{args[1]}, which it names and which nobody trusted"
-            raise Fault("refused", what, name=f"{args[0]}.{args[1]}")
+        if event != "pickle.find_class":
+            return
+        module, name = str(args[0]), str(args[1])
+        if not any(m.fullmatch(module) and n.fullmatch(name) for m, n in patterns):
+            what = f"loading it would reach {module}.{name}, which is not known to be harmless and which nobody trusted"
+            raise Fault("refused", what, name=f"{module}.{name}")
 
     sys.addaudithook(hear)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import inspect
+import json
 import os
 import sys
 from typing import Any, Callable
@@ -83,33 +84,43 @@ def fix_threads_in_environment(threads: int) -> None:
 
 def verify(job: Job) -> None:
     """Refuse a checkpoint that is not the one the request speaks of; one that is trusted is hashed every time."""
-    claimed, path = job.request["checkpoint"], job.checkpoint
-    if not path:
+    claimed, examined = job.request["checkpoint"], os.environ.get("ASSAY_EXAMINED", "")
+    if not job.checkpoint:
         return
-    expected = os.environ.get("ASSAY_CHECKPOINT_STAT", "")
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError as error:
-        raise Fault("refused", f"the checkpoint cannot be opened: {error.strerror}") from error
-    try:
-        s = os.fstat(descriptor)
-        if expected and expected != f"{s.st_size}:{s.st_mtime_ns}:{s.st_ctime_ns}:{s.st_ino}":
-            raise Fault("refused", f"{claimed.get('name')} was changed after it was examined")
-    finally:
-        os.close(descriptor)
-    if not job.hashed and (claimed.get("trusted") or not (expected or os.path.isdir(path))):
+    if examined:
+        _verify_states(job, claimed, examined)
+    if not job.hashed and (claimed.get("trusted") or not examined):
         job.hashed = True
-        _verify_digests(path, claimed)
+        _verify_digests(job, claimed)
 
 
-def _verify_digests(path: str, claimed: dict[str, Any]) -> None:
+def _verify_states(job: Job, claimed: dict[str, Any], examined: str) -> None:
+    """Compare every file's stat key with the one it had when it was hashed."""
+    with open(examined, encoding="utf-8") as file:
+        states = json.load(file)
+    for name, state in sorted(states.items()):
+        try:
+            with open(_place(job.checkpoint, claimed, name), "rb") as opened:
+                s = os.fstat(opened.fileno())
+        except OSError as error:
+            raise Fault("refused", f"{name} cannot be opened: {error.strerror}") from error
+        if [s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino] != state:
+            raise Fault("refused", f"{name} was changed after it was examined")
+
+
+def _verify_digests(job: Job, claimed: dict[str, Any]) -> None:
     """Hash every file of the checkpoint again."""
-    files = claimed.get("files") or {"": claimed.get("sha256", "")}
-    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    files = claimed.get("files") or {claimed.get("name", ""): claimed.get("sha256", "")}
     for name, digest in sorted(files.items()):
-        place = path if not name or (name == claimed.get("name") and folder != path) else os.path.join(folder, name)
-        if digest and _sha256(place) != digest:
-            raise Fault("refused", f"{name or claimed.get('name')} has another SHA-256 than the one that was examined")
+        if digest and _sha256(_place(job.checkpoint, claimed, name)) != digest:
+            raise Fault("refused", f"{name} has another SHA-256 than the one that was examined")
+
+
+def _place(path: str, claimed: dict[str, Any], name: str) -> str:
+    """Find a file of the checkpoint: it is the one at the path, lies beside it, or inside it."""
+    if os.path.isdir(path):
+        return os.path.join(path, name)
+    return path if name in ("", claimed.get("name")) else os.path.join(os.path.dirname(path), name)
 
 
 def _sha256(path: str) -> str:

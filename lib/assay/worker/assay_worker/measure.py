@@ -139,8 +139,11 @@ def _import_frameworks(job: load.Job, found: dict[str, Callable[..., Any]]) -> N
     """Import what building needs now, so that it counts as start and not as build."""
     import numpy  # noqa: F401
 
-    if "build" not in found and (job.request.get("checkpoint") or {}).get("format") == "onnx":
+    kind = (job.request.get("checkpoint") or {}).get("format")
+    if "build" not in found and kind == "onnx":
         import onnxruntime  # noqa: F401
+    elif "build" not in found and kind in runner.PROGRAMS:
+        import torch  # noqa: F401
 
 
 def _timed(call: Callable[[], Any]) -> float:

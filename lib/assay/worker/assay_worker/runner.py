@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any, Callable, Dict, NamedTuple
 
-from assay_worker import load, tensors
+from assay_worker import guard, load, tensors
 from assay_worker.faults import Fault
 
 PROGRAMS = ("torchscript", "pt2")
@@ -68,6 +68,9 @@ def _by_adapter(job: load.Job, build: Callable[..., Any]) -> Built:
     given = dict(job.params, checkpoint=job.checkpoint, device=device)
     offered = {"threads": job.threads, "precision": precision}
     given.update({name: value for name, value in offered.items() if name in named})
+    takes_file = "checkpoint" in named or any(p.kind is p.VAR_KEYWORD for p in named.values())
+    if takes_file and job.request.get("reachable") is not None:
+        guard.watch(job.request["reachable"])
     if "weights" in named:
         from assay_worker import weights
 

@@ -20,7 +20,7 @@ Tensors = Dict[str, Any]
 def read(root: str, checkpoint: str, part: str = "") -> Tensors:
     """Give every tensor by its name: torch's where torch is installed, else numpy's; of several parts the one named."""
     with open(os.path.join(root, "outputs", "checkpoint.json"), encoding="utf-8") as file:
-        described = [t for t in json.load(file)["tensors"]]
+        described = json.load(file)["tensors"]
     wanted = _of_part(described, part)
     lost = [t["name"] for t in wanted if t.get("at") is None and t["parameters"]]
     if lost:
@@ -55,7 +55,11 @@ def _tensor(described: Dict[str, Any], mapped: Any, torch: Any) -> Any:
     import numpy
 
     dtype, shape = described["dtype"], described["shape"]
-    kind = numpy.dtype(AS_INTEGERS.get(dtype, dtype))
+    try:
+        kind = numpy.dtype(AS_INTEGERS.get(dtype, dtype))
+    except TypeError:
+        what = f"{described['name']} is of type {dtype}, which numpy does not know"
+        raise Fault("unsupported", what) from None
     if dtype in AS_INTEGERS and torch is None:
         raise Fault("unsupported", f"{described['name']} is of type {dtype}, which numpy does not know: install torch")
     if not described["parameters"]:
@@ -63,7 +67,8 @@ def _tensor(described: Dict[str, Any], mapped: Any, torch: Any) -> Any:
     else:
         steps = described.get("stride") or None
         strides = [step * kind.itemsize for step in steps] if steps else None
-        array = numpy.ndarray(shape, kind, mapped, described["at"], strides)
+        stored = kind.newbyteorder(">" if described.get("big") else "<")
+        array = numpy.ndarray(shape, stored, mapped, described["at"], strides).astype(kind, copy=False)
     if torch is None:
         return array
     made = torch.from_numpy(array)
