@@ -18,7 +18,7 @@ SOURCE = Path(__file__).parent / "worker"
 OUTSIDE = ("boot.py", "confine.py")  # loaded by their place, not as part of a package
 PROTOCOL = 1
 OK = "ok"
-MAX_ANSWER = 256 * 1024 * 1024
+MAX_ANSWER, MOST_LISTS = 64 * 1024 * 1024, 1_000_000  # bytes; lists and tables in them
 PROCESSES = 512
 STATUS_KINDS = ("timeout", "memory-limit", "process-limit", "log-limit", "stopped")
 KINDS = (
@@ -212,7 +212,8 @@ def _outcome(ended: proc.Ended, end: dict[str, Any], answer: Path, log: Path, li
         kind = "stopped" if ended.stopped else "killed" if ended.code < 0 else "no-answer"
         return _failed(kind, _supervisor_lost(kind, ended.code), log)
     if answer.exists() or answer.is_symlink():
-        return _answered(answer, log, peak)
+        level, lacking = str(end.get("isolation", "")), tuple(str(part) for part in end.get("lacking", ()))
+        return replace(_answered(answer, log, peak), isolation=level, lacking=lacking)
     if end.get("end") == "signal":
         return _failed("killed", f"the worker was killed by {_signal_name(end['code'])}", log, peak=peak)
     message = f"the worker ended with exit code {end.get('code')} and left no answer"
@@ -235,7 +236,12 @@ def _removed(out: Path) -> list[str]:
     found = []
     for folder, folders, names in os.walk(out):
         for path in (os.path.join(folder, name) for name in sorted(folders + names)):
-            if stat.S_IFMT(os.lstat(path).st_mode) not in (stat.S_IFDIR, stat.S_IFREG):
+            try:
+                kind = stat.S_IFMT(os.lstat(path).st_mode)
+            except OSError:  # nested too deep for a path: not what any verb leaves
+                shutil.rmtree(os.path.join(out, os.path.relpath(path, out).split(os.sep)[0]), ignore_errors=True)
+                break
+            if kind not in (stat.S_IFDIR, stat.S_IFREG):
                 os.unlink(path)
                 found.append(os.path.relpath(path, out))
         folders[:] = [name for name in folders if name != ".worker"]  # goes as a whole
@@ -246,7 +252,11 @@ def _answered(answer: Path, log: Path, peak: int | None) -> Outcome:
     try:
         if answer.is_symlink() or not answer.is_file() or answer.stat().st_size > MAX_ANSWER:
             raise ValueError("it is not a plain file of a sensible size")
-        content = canonical.loads(answer.read_text(encoding="utf-8"))
+        text = answer.read_text(encoding="utf-8")
+        if text.count("[") + text.count("{") > MOST_LISTS:
+            raise ValueError(f"it holds more than {MOST_LISTS} lists and tables")
+        content = canonical.loads(text)
+        json.dumps(content, ensure_ascii=False).encode()  # half a character could be written into no record
         return _checked(content, log, peak)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return _failed("bad-answer", f"the worker's answer cannot be used: {error}", log, peak=peak)
@@ -274,8 +284,6 @@ def _checked(content: Any, log: Path, peak: int | None) -> Outcome:
         packages=tuple(str(p) for p in content.get("packages", ())),
         versions={str(k): str(v) for k, v in content.get("versions", {}).items()},
         warnings=tuple(str(w) for w in content.get("warnings", ())),
-        isolation=str(content.get("isolation", "")),
-        lacking=tuple(str(part) for part in content.get("lacking", ())),
         peak_mib=peak,
     )
 

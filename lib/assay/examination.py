@@ -82,7 +82,7 @@ class Examination:
             what = f"damaged: the numbers of {shown(torn[0])} are not what the file's checksum says"
             raise WrongInput(what, where=shown(self.path), mend="fetch it again")
         sizes = {full_name(t): t.parameters for t in self.content.tensors}
-        found = values(self._scans.values(), sizes, self.content.unchecked)
+        found = values(self._scans.values(), sizes, self.content.unchecked, self.content.scattered)
         return self._record(digests, claimed, found if sizes else None)
 
     def quick(self) -> Checkpoint:

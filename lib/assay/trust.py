@@ -1,7 +1,7 @@
 """Whether a checkpoint may be loaded for a run: data always, its own code only when a person trusts that very file."""
 
 from assay.errors import WrongInput
-from assay.formats.pickle_globals import INSIDE, PLAIN_MAKERS, TENSOR_MAKERS
+from assay.formats.pickle_globals import REACHABLE, TRICK
 from assay.records import Checkpoint, Format, Status
 
 # By what a format carries.
@@ -35,7 +35,8 @@ def gate(checkpoint: Checkpoint, trust: str, supplied: "list[str]", takes_file: 
     if checkpoint.cannot and not by_weights:
         return Status(word="blocked", reason=f"it cannot be loaded as it is: {checkpoint.cannot[0]}")
     # A pickle reaches nothing but what makes tensors and plain values; a program has no such door to watch.
-    if checkpoint.trust and not by_weights and not (builds and carries == "pickles"):
+    watched = builds and carries == "pickles" and not any(row.name == TRICK for row in checkpoint.code)
+    if checkpoint.trust and not by_weights and not watched:
         return Status(
             word="blocked",
             reason=f"loading it runs code: {checkpoint.trust[0]}",
@@ -47,7 +48,7 @@ def gate(checkpoint: Checkpoint, trust: str, supplied: "list[str]", takes_file: 
 
 def reachable(checkpoint: Checkpoint, trust: str) -> "list[tuple[str, str]] | None":
     """List what unpicklers may reach in a run, as patterns of module and name; None when all of it is trusted."""
-    return None if given(checkpoint, trust) else [*TENSOR_MAKERS, *PLAIN_MAKERS, (INSIDE.module, INSIDE.name)]
+    return None if given(checkpoint, trust) else list(REACHABLE)
 
 
 def _unbuilt(form: Format) -> Status:

@@ -97,7 +97,8 @@ def test_a_link_says_where_it_leads(tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     shutil.copy(DATA / "torch/state.pt", tmp_path / "weights")
     (tmp_path / "best.pt").symlink_to("weights/state.pt")
-    assert f"link to   {tmp_path.resolve()}/weights/state.pt" in inspect(tmp_path, "best.pt").out
+    said = "".join(inspect(tmp_path, "best.pt").out.split())  # a long path is broken into lines
+    assert f"linkto{tmp_path.resolve()}/weights/state.pt" in said
 
 
 @pytest.mark.parametrize("kind", ["fifo", "device", "sparse", "sparse_pickle", "sparse_safetensors"])

@@ -67,3 +67,47 @@ def test_a_sandbox_that_cannot_start_is_no_model_that_failed(ask: Any, tmp_path:
     program.chmod(0o755)
     outcome = ask(WORKS, isolation=isolation.Isolation("bubblewrap", "", str(program)))
     assert (outcome.kind, outcome.message) == ("no-answer", "bubblewrap did not start the worker (exit code 1)")
+
+
+FORGES = """
+import json, os, sys
+
+def build(*, device):
+    said = {"protocol": 1, "ok": {"forged": True}, "isolation": "a castle", "lacking": []}
+    answer = os.path.join(os.environ["HOME"], "answer.json")
+    with open(answer, "w") as file:
+        json.dump(said, file)
+    os._exit(0)
+"""
+
+
+def test_a_model_has_no_say_in_how_far_it_was_shut_in(ask: Any, level: isolation.Isolation) -> None:
+    honest, forged = ask(WORKS, isolation=level), ask(FORGES, isolation=level)
+    assert forged.value == {"forged": True}, forged
+    assert (forged.isolation, forged.lacking) == (honest.isolation, honest.lacking) != ("", ())
+
+
+DEEP = """
+import os
+
+def build(*, device):
+    os.chdir(os.path.join(os.environ["HOME"], ".."))
+    for _ in range(40):
+        os.mkdir("d" * 200)
+        os.chdir("d" * 200)
+    raise ValueError("deep enough")
+"""
+
+
+def test_folders_too_deep_for_a_path_are_removed(ask: Any, workspace: Path) -> None:
+    outcome = ask(DEEP)
+    assert (outcome.kind, outcome.message) == ("adapter-error", "ValueError: deep enough")
+    assert not (workspace / ".stage" / ("d" * 200)).exists()
+
+
+@pytest.mark.parametrize("said", ['{"a": "\\ud800"}', '{"a": [' + "[]," * 1_000_001 + "[]]}"])
+def test_an_answer_that_no_record_could_hold_is_none(ask: Any, said: str) -> None:
+    forges = FORGES.replace("json.dump(said, file)", "file.write(text)").replace(
+        "    said = ", f'    text = \'{{"protocol": 1, "ok": \' + {said!r} + "}}"\n    said = '
+    )
+    assert ask(forges).kind == "bad-answer"

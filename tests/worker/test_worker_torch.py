@@ -76,11 +76,12 @@ def infer(model, tensors):
 
 def test_torch_itself_is_kept_from_names_that_nobody_trusted(ask: Any) -> None:
     for name in ("module.pt", "module.pth"):
-        known = [["torch.*|collections|builtins|__builtin__", "(?!Linear).*"]]
+        known = trust.reachable(Examination(DATA / name).quick(), "")
         outcome = asked(ask, DATA / name, "torch-zip", verb="infer", adapter=GUARDED, reachable=known)
-        assert (outcome.kind, outcome.name) == ("refused", "torch.nn.modules.linear.Linear"), outcome
-        everything = trust.reachable(Examination(DATA / name).quick(), "")
-        assert asked(ask, DATA / name, "torch-zip", verb="infer", adapter=GUARDED, reachable=everything).ok
+        assert outcome.kind == "refused" and outcome.name.startswith("torch.nn.modules."), outcome
+        assert asked(ask, DATA / name, "torch-zip", verb="infer", adapter=GUARDED, reachable=None).ok
+    for name in ("state.pt", "state.pth"):
+        assert asked(ask, DATA / name, "torch-zip", verb="infer", adapter=GUARDED, reachable=known).ok
 
 
 # what the corpus's programs must come to when they are trusted, and run shut in

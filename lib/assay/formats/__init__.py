@@ -83,6 +83,7 @@ def recognise(given: Given) -> Format:
     """Say what a checkpoint is; refuse what is no checkpoint, naming what it is instead."""
     if not given.is_folder:
         wrong.refuse(given.path, given.head, given.size)
+        wrong.refuse_part(given.path, given.head)
     for name, kind in FORMATS.items():
         by = kind.recognise(given)
         if by:
@@ -112,7 +113,10 @@ def claims(suffix: str) -> "list[str]":
 
 def look(given: Given, form: Format) -> Content:
     """Read what a recognised checkpoint holds, and what is risky about it."""
-    return FORMATS[form.name].look(given)
+    try:
+        return FORMATS[form.name].look(given)
+    except (MemoryError, RecursionError):
+        raise given.damaged("is made so that reading it takes more than there is", "do not load it") from None
 
 
 def _unknown(given: Given) -> WrongInput:

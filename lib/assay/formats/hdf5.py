@@ -14,7 +14,7 @@ from assay.records import Weight
 
 WHAT = "an HDF5 file"
 SUFFIXES: tuple[str, ...] = (".h5", ".hdf5", ".keras", ".ckpt")
-NEEDS = "keras, and the code that reads it"
+NEEDS = "the code that wrote it: keras, or another that uses HDF5"
 CARRIES = "weights"
 MOST_FACTS = 1000
 LONGEST = 65_536  # characters of one

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from assay.errors import WrongInput
-from assay.formats import hdf5, pickle, safetensors, torch_legacy, torch_zip
+from assay.formats import hdf5, jsons, pickle, safetensors, torch_legacy, torch_zip
 from assay.formats.content import Content, full_name
 from assay.formats.given import Given
 from assay.formats.opening import opened, shown
@@ -75,7 +75,7 @@ def read_json(path: Path) -> Any:
     if len(text) > LIMIT:
         raise WrongInput(f"is longer than {LIMIT} bytes", where=shown(path), mend="fetch it again")
     try:
-        return json.loads(text)
+        return jsons.parsed(text)
     except (ValueError, RecursionError):
         raise WrongInput("is not JSON that can be read", where=shown(path), mend="fetch it again") from None
 

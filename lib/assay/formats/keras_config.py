@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from assay.formats import jsons
 from assay.formats.content import Content
 from assay.formats.keras_code import entries, judged
 from assay.formats.opening import shown
@@ -22,12 +23,15 @@ Layer = dict[str, Any]
 def optimizer_group(name: str) -> str:
     """Name the group that a training run leaves beside the weights; "" for a weight."""
     root = name.partition("/")[0]
-    return root if root in OPTIMIZERS else ""
+    if root in OPTIMIZERS:
+        return root
+    before, own, _ = name.partition("/optimizer/vars/")  # of a model inside the model
+    return f"{before}/optimizer" if own else ""
 
 
 def parsed(text: str) -> Any:
     """Read JSON; halves of characters, which could not be written down again, become question marks."""
-    found = json.loads(text)
+    found = jsons.parsed(text)
     if "\\ud" not in text.lower():
         return found
     return json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))

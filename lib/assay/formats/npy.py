@@ -5,9 +5,10 @@ import re
 
 from assay.formats.content import Content, Stretch, countable, product, unplaced
 from assay.formats.given import Given
+from assay.formats.numpy_type import NumpyType
 from assay.formats.pickle_content import Seen, read_objects
 from assay.formats.pickle_machine import Window
-from assay.formats.torch_objects import NumpyType, TorchSense, strides, width
+from assay.formats.torch_objects import TorchSense, strides, width
 from assay.records import Weight
 
 WHAT = "a numpy array"
@@ -85,8 +86,15 @@ def read_header(start: bytes) -> "tuple[NumpyType, tuple[int, ...], bool, int]":
         raise BadHeader("damaged: its header cannot be read") from None
     whole = isinstance(shape, tuple) and all(type(n) is int for n in shape) and countable(shape)
     if not whole or not isinstance(fortran, bool):
-        raise BadHeader(f"damaged: its header gives the shape {str(shape)[:80]!r}")
+        raise BadHeader(f"damaged: its header gives the shape {_told(shape)!r}")
     return _kind(descr), shape, fortran, at
+
+
+def _told(shape: object) -> str:
+    try:
+        return str(shape)[:80]
+    except ValueError:  # more digits than Python writes
+        return "of a number too long to be told"
 
 
 def _kind(descr: object) -> NumpyType:

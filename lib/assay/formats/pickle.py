@@ -33,13 +33,13 @@ def recognise(given: Given) -> str:
 def look(given: Given) -> Content:
     """Read every pickle of the file."""
     content, seen = Content(), Seen()
-    window, found = Window(given.file, 0, given.size), []
+    window, found, sense = Window(given.file, 0, given.size), [], TorchSense(given.file)
     for turn in range(MOST_STREAMS):
         before = window.at
         further = Content() if turn else content
-        found.append(read_objects(window, TorchSense(given.file), seen, "", further))
+        found.append(read_objects(window, TorchSense(given.file) if turn else sense, seen, "", further))
         if further.damaged and turn:
-            content.risks.append(f"{given.size - before} bytes follow its last pickle")
+            content.trust.append(f"{given.size - before} bytes follow its last pickle, which cannot be read as one")
         if further.damaged or not window.left:
             break
     else:
@@ -47,6 +47,8 @@ def look(given: Given) -> Content:
     seen.judge(content)
     raise_if_bare(given, content)
     if not content.damaged:
+        if any(storage.at is None and not storage.bytes for storage in sense.storages.values()):
+            raise given.damaged("its numbers lie in the torch archive that it was taken from", "name that archive")
         find_weights(given, found[0], content)
     if len(found) > 1 and not content.damaged:
         content.risks.append(f"{len(found)} pickles follow one another: a loader may read only the first")

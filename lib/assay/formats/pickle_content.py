@@ -4,7 +4,7 @@ from assay.errors import WrongInput
 from assay.formats.content import Content
 from assay.formats.given import Given
 from assay.formats.pickle_globals import DANGEROUS, UNKNOWN, judged
-from assay.formats.pickle_machine import Machine, Window
+from assay.formats.pickle_machine import Budget, Machine, Window
 from assay.formats.pickle_values import Global, Malformed
 from assay.formats.torch_layout import Misplaced, lay_out, misplaced
 from assay.formats.torch_objects import TorchSense
@@ -21,6 +21,7 @@ class Seen:
         self.globals: list[tuple[Global, str]] = []
         self.odd: list[tuple[str, str]] = []
         self.unread = 0
+        self.budget = Budget()
 
     def take(self, machine: Machine, where: str) -> None:
         """Take over what one pickle, and the pickles inside it, named."""
@@ -38,7 +39,7 @@ class Seen:
             (DANGEROUS, "names code that can do harm"),
             (UNKNOWN, "names code that is not known here"),
         ):
-            names = [row.name for row in content.code if row.verdict == verdict]
+            names = list(dict.fromkeys(row.name for row in content.code if row.verdict == verdict))
             if names:
                 more = f" and {len(names) - 3} more" if len(names) > 3 else ""
                 content.trust.append(f"it {says}: {', '.join(names[:3])}{more}")
@@ -46,11 +47,13 @@ class Seen:
 
 def read_objects(window: Window, sense: TorchSense, seen: Seen, where: str, content: Content) -> object:
     """Read one pickle; when it breaks off, what it named until then is kept and the damage is told."""
+    sense.budget = seen.budget
     machine = Machine(window, sense)
     try:
         return machine.read()
     except Malformed as fault:
         content.damaged.append(f"{where + ': ' if where else ''}no whole pickle: {fault.what} (byte {fault.at})")
+        content.trust.append("it could not be read to its end, and what lies behind that is not known")
         return None
     finally:
         seen.take(machine, where)

@@ -6,19 +6,22 @@ code, or another pickle, or write a file, by a call with arguments that the file
 
 import re
 import sys
+from functools import lru_cache
 
 from assay.formats.pickle_values import COMPUTED, Global
+from assay.formats.torch_classes import TORCH_CLASSES
 from assay.records import Named
 
 TENSORS, HARMLESS, UNKNOWN, DANGEROUS = "tensors", "harmless", "unknown", "dangerous"
-PARTIAL = Global("functools", "partial")
+JOBLIB = Global("joblib.numpy_pickle", "NumpyArrayWrapper")
 INSIDE = Global("torch.storage", "_load_from_bytes")  # opens the pickle that its argument is
 LONGEST_NAME = 200  # characters written down
+TRICK = "(a trick)"
 ORDER = (DANGEROUS, UNKNOWN, HARMLESS, TENSORS)
 
 _REBUILD = re.compile(
     r"_rebuild_(?:tensor|tensor_v2|tensor_v3|parameter|parameter_with_state|qtensor|sparse_tensor|sparse_csr_tensor"
-    r"|meta_tensor_no_storage|device_tensor_from_cpu_tensor|device_tensor_from_numpy|nested_tensor|wrapper_subclass)"
+    r"|meta_tensor_no_storage|device_tensor_from_cpu_tensor|device_tensor_from_numpy|nested_tensor)"
 )
 _STORAGE = re.compile(
     r"(?:Float|Double|Half|BFloat16|Long|Int|Short|Char|Byte|Bool|ComplexFloat|ComplexDouble|ComplexHalf|QInt8|QInt32"
@@ -32,22 +35,38 @@ TENSOR_MAKERS = (
     (r"torch\._utils", _REBUILD.pattern),
     (r"torch(?:\.cuda|\.storage)?", _STORAGE.pattern),
     (r"torch", rf"Size|device|Tensor|dtype|{_DTYPE.pattern}|{_LAYOUT}"),
-    (r"torch\.jit\._pickle", r"build_(?:int|tensor|double|bool)list|restore_type_tag"),
-    (r"torch\._tensor", r"_rebuild_from_type_v2|Tensor"),
+    (r"torch(?:\.cuda)?", r"(?:Float|Double|Half|BFloat16|Long|Int|Short|Char|Byte|Bool)Tensor"),
+    (r"torch\._tensor", r"Tensor"),
     (r"torch\.serialization", r"_get_layout"),
     (r"torch\.nn\.parameter", r"Parameter|Buffer|UninitializedParameter"),
     (r"collections", r"OrderedDict"),
+    (r"_codecs", r"encode"),
+)
+# What unpicklers may reach in a run that nobody trusted: less than torch's own `weights_only` allows, for nothing there
+# sees how a name is called. Storages are no part of it: torch finds those by itself.
+REACHABLE = (
+    (r"torch\._utils", r"_rebuild_(?:tensor|tensor_v2|tensor_v3|parameter|parameter_with_state|qtensor)"),
+    (r"torch", rf"Size|device|{_DTYPE.pattern}|{_LAYOUT}"),
+    (r"torch\.serialization", r"_get_layout"),
+    (r"torch\.nn\.parameter", r"Parameter"),
+    (r"collections", r"OrderedDict"),
+    (r"_codecs", r"encode"),
+    (r"builtins|__builtin__", r"set|frozenset|complex|bytearray"),
+    (r"argparse", r"Namespace"),
+)
+ARRAY_MAKERS = (
+    (r"torch\._tensor", r"_rebuild_from_type_v2"),
     (rf"{_NUMPY}\.multiarray", r"_reconstruct|scalar"),
     (rf"{_NUMPY}\.numeric", r"_frombuffer"),
     (r"numpy", r"ndarray|dtype"),
     (r"numpy\.dtypes", r"\w+DType"),
-    (r"_codecs", r"encode"),
 )
-_PLAIN = r"int|float|complex|bool|str|bytes|bytearray|list|tuple|dict|set|frozenset|object|slice|range|long|unicode"
+_PLAIN = r"int|float|complex|bool|str|bytes|bytearray|list|tuple|dict|set|frozenset|object|slice|x?range|long|unicode"
+_CONSTANTS = r"Ellipsis|NotImplemented|[A-Z][A-Za-z]*(?:Error|Exception|Warning)|StopIteration"
 PLAIN_MAKERS = (
-    (r"builtins|__builtin__", _PLAIN),
+    (r"builtins|__builtin__|exceptions", rf"{_PLAIN}|{_CONSTANTS}"),
     (r"collections", r"defaultdict|deque|Counter"),
-    (r"copyreg|copy_reg", r"_reconstructor|__newobj__|__newobj_ex__"),
+    (r"copyreg|copy_reg", r"_reconstructor"),
     (r"argparse", r"Namespace"),
     (r"types", r"SimpleNamespace"),
     (r"datetime", r"datetime|date|time|timedelta|timezone"),
@@ -58,19 +77,20 @@ PLAIN_MAKERS = (
     (r"re", r"_compile"),
     (r"random", r"Random"),
     (r"array", r"array|_array_reconstructor"),
-    (r"typing", r"Any|Optional|Union|List|Dict|Tuple|Set|FrozenSet|Type|Callable|Sequence|Mapping|Iterable|Literal"),
-    (r"numpy", r"(?:u?int|float|complex)\d+|bool_?|str_|bytes_|longdouble|matrix|recarray"),
-    (r"numpy\.ma\.core", r"_mareconstruct|MaskedArray|MaskedConstant"),
-    (r"numpy\.random\._pickle", r"__randomstate_ctor|__generator_ctor|__bit_generator_ctor"),
+    (r"typing", r"Any|Optional|Union|List|Dict|Tuple"),
+    (r"numpy", r"(?:u?int|float|complex)\d+|bool_?|str_|bytes_|longdouble|matrix|recarray|record"),
+    (r"numpy\.matrixlib\.defmatrix", r"matrix"),
+    (rf"{_NUMPY}\.records|numpy\.rec", r"recarray|record"),
+    (rf"{_NUMPY}\._internal", r"_reconstruct"),
+    (r"numpy\.ma(?:\.core)?", r"_mareconstruct|MaskedArray|MaskedConstant"),
+    (r"numpy\.random(?:\._pickle)?", r"__(?:randomstate|RandomState|generator|bit_generator)_ctor"),
     (r"numpy\.random\.(?:mtrand|_\w+)", r"RandomState|MT19937|PCG64(?:DXSM)?|Philox|SFC64"),
-    (r"torch\.nn\.modules\.\w+", r"[A-Z]\w*"),
-    (r"torch\.nn\.quantized\.\w+(?:\.\w+)*", r"[A-Z]\w*"),
-    (r"torch\.nn\.backends\.thnn", r"_get_thnn_function_backend"),
-    (r"torch\.optim\.(?:\w+|lr_scheduler)", r"[A-Z]\w*"),
-    (r"torch\.torch_version", r"TorchVersion"),
-    (r"torch\.(?:utils\.hooks)", r"BackwardHook|RemovableHandle"),
-    (r"omegaconf(?:\.\w+)*", r"[A-Z]\w*"),
-    (r"joblib\.numpy_pickle", r"NumpyArrayWrapper"),
+    (r"numpy\.random\.bit_generator", r"SeedSequence|__pyx_unpickle_SeedSequence"),
+)
+# Functions of Python's own that only compute: no checkpoint needs them, and they do no harm.
+_PURE = (
+    (r"builtins|__builtin__", r"len|abs|max|min|sum|sorted|hash|round|ord|chr|id|bin|hex|oct|divmod|pow|zip|enumerate"),
+    (r"itertools|math|cmath|statistics", r"[a-z]\w*"),
 )
 _RUNNERS = """
 __builtin__ _ctypes _interpreters _io _lsprof _operator _pickle _posixsubprocess _thread _xxsubinterpreters aifc
@@ -98,19 +118,25 @@ _WHY = {
     UNKNOWN: "code that is not known here: loading imports it and may call it",
     DANGEROUS: "can run commands, code or another pickle, or write files",
 }
+_LISTS = (  # the first that has it
+    (TENSORS, _WHY[TENSORS], (*TENSOR_MAKERS, *ARRAY_MAKERS)),
+    (HARMLESS, _WHY[HARMLESS], PLAIN_MAKERS),
+    (UNKNOWN, "torch's own: loading it runs torch's code on what the file says", TORCH_CLASSES),
+    (UNKNOWN, "reads the middle of the file, which other readers take for instructions", (JOBLIB,)),
+    (UNKNOWN, "keeps a call for later; what it calls is named too", (("functools", "partial"),)),
+    (UNKNOWN, "computes, and is nothing that a checkpoint needs", _PURE),
+)
 
 
+@lru_cache(maxsize=4096)
 def judge(found: Global) -> "tuple[str, str]":
     """Give the verdict on one global, and why."""
     module, name = found
     if module == COMPUTED:
         return DANGEROUS, "its name is computed while loading, which hides what is called"
-    if _among(TENSOR_MAKERS, module, name):
-        return TENSORS, _WHY[TENSORS]
-    if _among(PLAIN_MAKERS, module, name):
-        return HARMLESS, _WHY[HARMLESS]
-    if found == PARTIAL:
-        return UNKNOWN, "keeps a call for later; what it calls is named too"
+    for verdict, why, patterns in _LISTS:
+        if _among(patterns, module, name):
+            return verdict, why
     root = module.partition(".")[0]
     if root in _WHOLE_MODULES or _among(_DANGEROUS, module, name):
         return DANGEROUS, _WHY[DANGEROUS]
@@ -139,9 +165,7 @@ def judged(found: "list[tuple[Global, str]]", odd: "list[tuple[str, str]]", read
         name = one.module if one.module == COMPUTED else f"{one.module}.{one.name}"
         rows.append(Named(name=name[:LONGEST_NAME], verdict=verdict, why=why, times=count, where=where[one]))
     for trick, place in dict.fromkeys(odd):
-        rows.append(
-            Named(name="(a trick)", verdict=DANGEROUS, why=f"it {trick}, as no honest writer does", where=place)
-        )
+        rows.append(Named(name=TRICK, verdict=DANGEROUS, why=f"it {trick}, as no honest writer does", where=place))
     return sorted(rows, key=lambda row: (ORDER.index(row.verdict), row.name))
 
 

@@ -5,23 +5,42 @@ a call of it a `Call`, a long string of bytes a `Blob` that says where in the fi
 tensor is turned into one by a `Sense`.
 """
 
-import contextlib
+import gc
 import os
 import struct
 from typing import Any, BinaryIO
 
+from assay.formats.pickle_forms import honest
+from assay.formats.pickle_globals import HARMLESS, TENSORS, judge
 from assay.formats.pickle_opcodes import STEPS
 from assay.formats.pickle_values import COMPUTED, Blob, Call, Global, Located, Malformed, Pairs, Persistent
 
-MOST_STEPS = 5_000_000  # some seconds of reading; a checkpoint of ten thousand tensors has half a million
+MOST_STEPS = 4_000_000  # some seconds of reading; a checkpoint of ten thousand tensors has half a million
 MOST_MARKS = 10_000  # lists and tuples open at once
 MOST_MEMO = 1 << 24
 LONGEST_LINE = 1 << 16
+SMALL = 1  # no bytes at all need no place
 KEPT = 1 << 16  # longer strings and bytes stay in the file
+
+
+def strange(func: Global) -> str:
+    """Say that something harmless is called as its own library does not."""
+    return f"calls {func.module}.{func.name} in a way of its own"
+
+
+class Budget:
+    """How many steps the pickles of one checkpoint have taken, all together."""
+
+    def __init__(self) -> None:
+        self.steps = 0
 
 
 class Sense:
     """What makes values of a pickle that has no meaning of its own yet."""
+
+    def __init__(self, budget: "Budget | None" = None) -> None:
+        self.budget = budget or Budget()
+        self.odd: list[str] = []  # what no honest writer does
 
     def persistent(self, key: Any) -> Any:
         """Give what a key stands for."""
@@ -117,7 +136,7 @@ class Window:
         at, data = self.at, self.take(count)
         if text:
             return data.decode("utf-8", "surrogatepass")
-        if self.in_memory:
+        if self.in_memory or count < SMALL:
             return data
         located = Located(data)
         located.at = at
@@ -144,8 +163,8 @@ class Machine:
         self.window: Window = window
         self.sense: Sense = sense or Sense()
         self.globals: list[Global] = []
-        self.odd: list[str] = []  # what no honest writer does
-        self.steps = 0
+        self.odd: list[str] = self.sense.odd
+        self.budget = self.sense.budget
         self._stack: list[Any] = []  # since the last mark
         self._below: list[list[Any]] = []  # what lies under each mark
         self._memo: dict[int, Any] = {}
@@ -153,17 +172,24 @@ class Machine:
     def read(self) -> Any:
         """Read one pickle to its end; give its value."""
         self._stack, self._below, self._memo = [], [], {}
-        return self._run()
+        collecting = gc.isenabled()
+        gc.disable()  # it would look at each of a million small lists again and again
+        try:
+            return self._run()
+        finally:
+            self._stack, self._below, self._memo = [], [], {}
+            if collecting:
+                gc.enable()
 
     def _run(self) -> Any:
-        take, steps = self.window.take, STEPS
+        take, steps, budget = self.window.take, STEPS, self.budget
         try:
             while True:
                 code = take(1)
                 if code == b".":
                     return self.take()
-                self.steps += 1
-                if self.steps > MOST_STEPS:
+                budget.steps += 1
+                if budget.steps > MOST_STEPS:
                     raise Malformed(f"more than {MOST_STEPS} steps, which no checkpoint has", self.window.at)
                 step = steps.get(code)
                 if step is None:
@@ -171,20 +197,6 @@ class Machine:
                 step(self)
         except (IndexError, ValueError, TypeError, struct.error, OverflowError, UnicodeError):
             raise Malformed("its opcodes do not fit together", self.window.at) from None
-
-    def otherwise(self, window: Window) -> "Machine":
-        """Read on as one does who does not know that there are no instructions; only what it names is of use."""
-        other = Machine(window, Sense())
-        # Texts may become names; all else is stood for, so that the other reading changes nothing of this one.
-        other._below = [[_stand_in(v) for v in level] for level in self._below]
-        other._stack = [_stand_in(v) for v in self._stack]
-        other._memo = _Beneath(self._memo)
-        self.steps += sum(map(len, self._below)) + len(self._stack)
-        other.steps = self.steps
-        with contextlib.suppress(Malformed):
-            other._run()
-        other._stack, other._below, other._memo = [], [], {}
-        return other
 
     # ------------------------------------------------------------ the stack
     def push(self, value: Any) -> None:
@@ -267,10 +279,12 @@ class Machine:
         self.globals.append(found)
         return found
 
-    def call(self, func: Any, args: Any) -> None:
-        """Put on the stack what a call would make."""
+    def call(self, func: Any, args: Any, *, named: bool = False) -> None:
+        """Put on the stack what a call would make; `named`: some arguments are given by name."""
         if not isinstance(func, Global):
             self.odd.append("calls what it has computed")
+        elif judge(func)[0] in (TENSORS, HARMLESS) and not honest(func, args, named):
+            self.odd.append(strange(func))
         self._stack.append(self.sense.call(func, args))
 
     def build(self) -> None:
@@ -279,27 +293,3 @@ class Machine:
         if isinstance(made, Global):
             self.odd.append(f"changes {made.module}.{made.name} itself")
         self._stack.append(self.sense.build(made, state, self))
-
-
-class _Beneath(dict[int, Any]):
-    """A memo that goes on from another one and leaves it as it is."""
-
-    def __init__(self, before: "dict[int, Any]") -> None:
-        self._before, self._count = before, len(before)
-
-    def __setitem__(self, index: int, value: Any) -> None:
-        self._count += index not in self
-        super().__setitem__(index, value)
-
-    def __contains__(self, index: object) -> bool:
-        return super().__contains__(index) or index in self._before
-
-    def __missing__(self, index: int) -> Any:
-        return _stand_in(self._before[index])
-
-    def __len__(self) -> int:
-        return self._count
-
-
-def _stand_in(value: Any) -> Any:
-    return value if isinstance(value, (str, Global)) else Call(None, ())

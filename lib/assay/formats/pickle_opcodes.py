@@ -12,7 +12,7 @@ from assay.formats.pickle_values import Blob, Malformed, Pairs
 if TYPE_CHECKING:
     from assay.formats.pickle_machine import Machine
 
-LONGEST_NUMBER = 4096  # bytes of an integer
+LONGEST_NUMBER = 1700  # bytes of an integer: those of more than 4,300 digits cannot be written down
 NEWEST = 5
 
 
@@ -113,7 +113,7 @@ def _reduce(m: Machine) -> None:
 
 def _newobj_ex(m: Machine) -> None:
     named, args, func = m.take(), m.take(), m.take()
-    m.call(func, (*(args if isinstance(args, tuple) else (args,)), named))
+    m.call(func, args, named=named != [])
 
 
 def _extension(m: Machine) -> None:

@@ -43,6 +43,8 @@ class Located(bytes):
 class Pairs(list[tuple[Any, Any]]):
     """A dict, as the pairs that were put into it."""
 
+    __slots__ = ()
+
     def get(self, key: str, default: Any = None) -> Any:
         """Give the last value put under a key."""
         return next((v for k, v in reversed(self) if k == key and type(k) is str), default)

@@ -1,8 +1,8 @@
 """safetensors: a length, a JSON header, then the numbers of every tensor without a gap."""
 
-import json
 from typing import Any
 
+from assay.formats import jsons
 from assay.formats.content import Content, Stretch, countable, product
 from assay.formats.given import Given
 from assay.formats.opening import shown
@@ -69,7 +69,7 @@ def _header(given: Given, text: bytes) -> "dict[str, Any]":
         return keys
 
     try:
-        header = json.loads(text.decode(), object_pairs_hook=unique)
+        header = jsons.parsed(text.decode(), object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         cause = "nested too deep" if isinstance(error, RecursionError) else str(error).split(":")[0].lower()
         raise given.damaged(f"its safetensors header cannot be read ({shown(cause)})") from None

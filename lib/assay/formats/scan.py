@@ -11,7 +11,8 @@ from assay.formats.content import Stretch
 from assay.formats.torch_objects import width
 from assay.records import Values
 
-# data type: bytes of one number, its bits without the sign, and from which value of them on it is not finite
+# data type: bytes of one number (of a complex one: of its half), its bits without the sign, and from which value of
+# them on it is not finite
 FLOATS = {
     "float64": (8, 0x7FFFFFFFFFFFFFFF, 0x7FF0000000000000),
     "float32": (4, 0x7FFFFFFF, 0x7F800000),
@@ -24,9 +25,12 @@ FLOATS = {
     "float8e4m3fn": (1, 0x7F, 0x7F),
     "float8e4m3fnuz": (1, 0xFF, 0x100),
     "float8e5m2fnuz": (1, 0xFF, 0x100),
+    "float8e8m0": (1, 0xFF, 0x100),
 }
 NO_INFINITY = "float8e4m3fn"  # there the value is NaN itself
-FNUZ_NAN = 0x80  # of the two last: the only bit pattern that is no number
+NO_ZERO = "float8e8m0"
+ODD_NAN = {"float8e4m3fnuz": 0x80, "float8e5m2fnuz": 0x80, NO_ZERO: 0xFF}  # the only bit pattern that is no number
+SCATTERED = "scattered among numbers that are not all finite"
 BLOCK = 1 << 20
 
 
@@ -72,7 +76,9 @@ class _Open:
 
     def __init__(self, stretch: Stretch) -> None:
         self.stretch = stretch
-        self.size, self.mask, self.infinite = FLOATS.get(stretch.dtype, (1, 0xFF, 0x100))
+        self.bits, self.mask, self.infinite = FLOATS.get(stretch.dtype, (1, 0xFF, 0x100))
+        self.halves = 2 if stretch.dtype.startswith("complex") else 1  # that make a number
+        self.size = self.bits * self.halves
         self.floats = stretch.dtype in FLOATS
         self.nonfinite, self.infinities, self.largest, self.crc = 0, 0, 0, 0
         self._rest = b""
@@ -98,21 +104,22 @@ class _Open:
             return
         import numpy
 
-        numbers = numpy.frombuffer(part, dtype=f"{'>' if self.stretch.big else '<'}u{self.size}")
+        numbers = numpy.frombuffer(part, dtype=f"{'>' if self.stretch.big else '<'}u{self.bits}")
         if not self.floats:
             self.largest |= bool(numbers.any())
             return
-        if self.stretch.dtype.endswith("fnuz"):
-            self.nonfinite += int(numpy.count_nonzero(numbers == FNUZ_NAN))
-            self.largest = max(self.largest, int(numbers.max()))
+        if self.stretch.dtype in ODD_NAN:
+            self.nonfinite += int(numpy.count_nonzero(numbers == ODD_NAN[self.stretch.dtype]))
+            self.largest = max(self.largest, int(numbers.max()), self.stretch.dtype == NO_ZERO)
             return
         magnitudes = numbers & numbers.dtype.type(self.mask)
         largest = int(magnitudes.max())
         self.largest = max(self.largest, largest)
         if largest >= self.infinite:
-            self.nonfinite += int(numpy.count_nonzero(magnitudes >= self.infinite))
+            whole = magnitudes.reshape(-1, self.halves).max(axis=1)
+            self.nonfinite += int(numpy.count_nonzero(whole >= self.infinite))
             if self.stretch.dtype != NO_INFINITY:
-                self.infinities += int(numpy.count_nonzero(magnitudes == self.infinite))
+                self.infinities += int(numpy.count_nonzero(whole == self.infinite))
 
     @property
     def damaged(self) -> bool:
@@ -120,8 +127,11 @@ class _Open:
         return self.stretch.crc is not None and self.crc != self.stretch.crc
 
 
-def values(scans: "Iterable[Scan]", sizes: "dict[str, int]", unchecked: "dict[str, int]") -> Values:
+def values(
+    scans: "Iterable[Scan]", sizes: "dict[str, int]", unchecked: "dict[str, int]", scattered: "dict[str, int]"
+) -> Values:
     """Put together what was seen in all files; `sizes` says how many numbers each tensor has."""
+    unsure = 0
     nonfinite: dict[str, int] = {}
     infinite: dict[str, int] = {}
     zero: list[str] = []
@@ -132,6 +142,9 @@ def values(scans: "Iterable[Scan]", sizes: "dict[str, int]", unchecked: "dict[st
         names = [name for name in one.stretch.names if name in sizes]
         checked += one.stretch.bytes // (width(one.stretch.dtype) or 1)
         for name in names:
+            if name in scattered and one.nonfinite:  # they may be those in between
+                unsure += 1
+                continue
             if one.nonfinite:
                 nonfinite[name] = one.nonfinite
             if one.infinities:
@@ -143,7 +156,7 @@ def values(scans: "Iterable[Scan]", sizes: "dict[str, int]", unchecked: "dict[st
         nonfinite=dict(sorted(nonfinite.items())),
         infinite=dict(sorted(infinite.items())),
         zero=sorted(zero),
-        unchecked=dict(unchecked),
+        unchecked={**unchecked, **({SCATTERED: unsure} if unsure else {})},
     )
 
 

@@ -1,9 +1,9 @@
 """torch.export (.pt2): a zip with the graph as JSON and the numbers beside it."""
 
-import json
 import re
 from typing import Any
 
+from assay.formats import jsons
 from assay.formats.content import Content, Stretch, countable, product
 from assay.formats.given import Given
 from assay.formats.opening import shown
@@ -19,7 +19,7 @@ NEEDS = "torch, in a sandbox"
 CARRIES = "program"
 PROGRAM = "an exported program is code: loading it evaluates expressions of its maker"
 PICKLED = "its weights are kept as a pickle (use_pickle), which can run code when loaded"
-LIMIT = 256 << 20
+LIMIT = 64 << 20
 # What torch.export writes for each data type.
 DTYPES = {
     1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64",
@@ -55,7 +55,7 @@ def look(given: Given) -> Content:
         found = _json(given, archive, name)
         try:
             content.graph = content.graph or _graph(found)
-        except (KeyError, TypeError, AttributeError, IndexError, ValueError):
+        except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError):
             raise given.damaged(f"damaged: {shown(name)} does not describe a program", "export it again") from None
     if len(programs) > 1:
         content.risks.append(f"it holds {len(programs)} programs; the first one is described")
@@ -72,7 +72,7 @@ def look(given: Given) -> Content:
 
 def _json(given: Given, archive: Zip, name: str) -> "dict[str, Any]":
     try:
-        found = json.loads(archive.read(name, LIMIT))
+        found = jsons.parsed(archive.read(name, LIMIT))
     except (ValueError, RecursionError):
         raise given.damaged(f"damaged: {shown(name)} is not JSON that can be read") from None
     if not isinstance(found, dict):
@@ -132,11 +132,13 @@ def _range(limits: "dict[str, Any]") -> str:
 def _weights(given: Given, archive: Zip, config: str, content: Content) -> None:
     entries = _json(given, archive, config).get("config")
     folder = config.rsplit("/", 1)[0] + "/" if "/" in config else ""
+    places: dict[int, Stretch] = {}
     for name, entry in sorted(entries.items()) if isinstance(entries, dict) else ():
         try:
-            _weight(given, archive, folder, str(name), entry, content)
-        except (KeyError, TypeError, AttributeError, ValueError):
+            _weight(given, archive, folder + str(entry["path_name"]), str(name), entry, places, content)
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
             raise given.damaged(f"damaged: {shown(config)} does not describe {shown(str(name)[:80])}") from None
+    content.shared += [s.names for s in places.values() if len(s.names) > 1]
 
 
 def _older(given: Given, archive: Zip, name: str, seen: Seen, content: Content) -> None:
@@ -150,7 +152,10 @@ def _older(given: Given, archive: Zip, name: str, seen: Seen, content: Content) 
         content.risks.append(f"{what}: they are not listed")
 
 
-def _weight(given: Given, archive: Zip, folder: str, name: str, entry: "dict[str, Any]", content: Content) -> None:
+def _weight(
+    given: Given, archive: Zip, path: str, name: str, entry: "dict[str, Any]", places: "dict[int, Stretch]",
+    content: Content,
+) -> None:  # fmt: skip
     if entry.get("use_pickle") and PICKLED not in content.trust:
         content.trust.append(PICKLED)
         content.risks.append(PICKLED)
@@ -160,7 +165,7 @@ def _weight(given: Given, archive: Zip, folder: str, name: str, entry: "dict[str
     offset = int(meta["storage_offset"]["as_int"])
     if not countable(shape) or any(n < 0 for n in [*stride, offset]):
         raise ValueError
-    member = archive.members.get(folder + str(entry["path_name"]))
+    member = archive.members.get(path)
     if member is None:
         raise given.damaged(f"damaged: the numbers of {shown(name[:80])} are missing")
     parameters = product(shape)
@@ -179,12 +184,12 @@ def _weight(given: Given, archive: Zip, folder: str, name: str, entry: "dict[str
             stride=[] if tuple(stride) == strides(tuple(shape)) else stride,
         )
     )
-    known = [s for s in content.stretches if s.at == member.at]
+    known = places.get(member.at)
     if plain and known:
-        known[0].names.append(name)
-        content.shared = [s.names for s in content.stretches if len(s.names) > 1]
+        known.names.append(name)
     elif plain and size:
         crc = member.crc if archive.has_checksums else None
-        content.stretches.append(Stretch("", member.at, member.size, dtype, [name], crc))
+        places[member.at] = Stretch("", member.at, member.size, dtype, [name], crc)
+        content.stretches.append(places[member.at])
     elif not plain:
         content.unread("kept as a pickle, or packed")

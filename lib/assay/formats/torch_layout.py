@@ -85,9 +85,9 @@ def _check(tensor: TensorRef, name: str) -> None:
         raise Misplaced(f"tensor {shown(name)} begins at {tensor.offset} with the strides {list(tensor.stride)}")
     if 0 in tensor.shape:
         return
-    last = tensor.offset + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride))
-    if size and (last + 1) * size > promised:
-        raise Misplaced(f"tensor {shown(name)} reaches to byte {(last + 1) * size} of a storage of {promised}")
+    end = (tensor.offset + _reach(tensor)) * size
+    if end > promised:
+        raise Misplaced(f"tensor {shown(name)} reaches to byte {end} of a storage of {promised}")
 
 
 def _place(tensor: TensorRef) -> "tuple[object, ...]":
@@ -95,7 +95,14 @@ def _place(tensor: TensorRef) -> "tuple[object, ...]":
     storage = tensor.storage
     assert storage is not None
     own = storage.key or id(storage)
+    if _reach(tensor) == product(tensor.shape):  # whatever its shape, it has all numbers of this stretch
+        return own, tensor.offset, tensor.dtype, product(tensor.shape)
     return own, tensor.offset, tensor.dtype, tensor.shape, tensor.stride
+
+
+def _reach(tensor: TensorRef) -> int:
+    """Count the numbers from a tensor's first to its last."""
+    return 1 + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride))
 
 
 def _spanned(tensor: TensorRef, weight: Weight, spans: Spans, content: Content) -> None:
@@ -105,8 +112,9 @@ def _spanned(tensor: TensorRef, weight: Weight, spans: Spans, content: Content) 
     if storage.at is None or not size:
         content.unread(f"of the type {tensor.dtype}" if not size else "packed: they do not lie in the file as they are")
         return
-    last = tensor.offset + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride))
-    start, length = storage.at + tensor.offset * size, (last + 1 - tensor.offset) * size
+    start, length = storage.at + tensor.offset * size, _reach(tensor) * size
+    if _reach(tensor) != weight.parameters:
+        content.scattered[full_name(weight)] = weight.parameters
     by_place = spans.setdefault(not storage.little, {})
     by_place.setdefault(("", start, length, tensor.dtype), []).append(full_name(weight))
 

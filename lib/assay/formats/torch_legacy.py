@@ -17,6 +17,7 @@ SUFFIXES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 NEEDS = "torch, and the class from its source"
 CARRIES = "pickles"
 MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+NUMBER = int.from_bytes(MAGIC[2:], "little")
 SYSTEM, OBJECTS, KEYS = 2, 3, 4  # which pickle of the five says what
 
 
@@ -45,6 +46,8 @@ def look(given: Given) -> Content:
         raise misplaced(given.where, error) from None
     except Malformed as fault:
         raise given.damaged(fault.what) from None
+    if window.left:
+        content.trust.append(f"{window.left} bytes follow its last number, which were not looked into")
     find_weights(given, read[OBJECTS], content)
     return content
 
@@ -83,7 +86,7 @@ def read_inside(sense: TorchSense, data: Any) -> Any:
         window = Window(data)
     else:
         return None
-    inner = TorchSense(sense.file, depth=sense.depth + 1)
+    inner = TorchSense(sense.file, depth=sense.depth + 1, budget=sense.budget)
     machine = Machine(window, inner)
     sense.inside.append(machine)
     try:
@@ -91,4 +94,6 @@ def read_inside(sense: TorchSense, data: Any) -> Any:
         place(inner, read[KEYS], window)
     except (Malformed, Misplaced):
         return None
-    return read[OBJECTS]
+    # torch takes what begins in any other way for a zip, or a tar: another file than the one that was read.
+    whole = read[0] == NUMBER and isinstance(read[SYSTEM], Pairs) and not window.left
+    return read[OBJECTS] if whole else None

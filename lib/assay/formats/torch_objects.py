@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from assay.formats.pickle_globals import DANGEROUS, INSIDE, judge
-from assay.formats.pickle_machine import Machine, Sense, Window
-from assay.formats.pickle_values import COMPUTED, Blob, Call, Global, Located, Pairs, Persistent
+from assay.formats.numpy_type import NumpyType
+from assay.formats.pickle_globals import INSIDE, JOBLIB
+from assay.formats.pickle_machine import Budget, Machine, Sense, Window, strange
+from assay.formats.pickle_values import Blob, Call, Global, Located, Pairs, Persistent
 
 STORAGES = {
     "Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16", "Long": "int64",
@@ -20,7 +21,6 @@ STORAGES = {
 SHORT = {"float": "float32", "double": "float64", "half": "float16", "cfloat": "complex64", "cdouble": "complex128"}
 SHORT |= {"long": "int64", "int": "int32", "short": "int16"}
 BITS = re.compile(r"(?:b?float|u?int|complex|qu?int)(\d+)")
-NUMPY = {"b": "int", "i": "int", "u": "uint", "f": "float", "c": "complex"}
 DEEPEST = 4  # pickles inside pickles
 MOST = 1 << 62
 QUANTISED = "quantised"
@@ -104,11 +104,14 @@ class TorchSense(Sense):
         locate: "Callable[[Storage], None] | None" = None,
         depth: int = 0,
         joblib: bool = True,
+        budget: "Budget | None" = None,
     ) -> None:
+        super().__init__(budget)
         self.file, self.locate, self.depth, self.joblib = file, locate, depth, joblib
         self.storages: dict[str, Storage] = {}
         self.inside: list[Machine] = []  # pickles inside this one that were read
         self.unread = 0  # pickles inside this one that could not be read
+        self.opened: dict[int, Any] = {}  # of these, what those that were read hold, by their place
 
     def persistent(self, key: Any) -> Any:
         """Give the storage, or the class, that a persistent key stands for."""
@@ -144,6 +147,8 @@ class TorchSense(Sense):
             try:
                 return made(self, args)
             except (IndexError, TypeError, ValueError, AttributeError, KeyError):
+                if func != INSIDE:  # one that cannot be read is counted
+                    self.odd.append(strange(func))
                 return Call(func, args)
         return Call(func, args)
 
@@ -153,6 +158,8 @@ class TorchSense(Sense):
             made.fill(state)
         elif isinstance(made, NumpyType):
             made.take(state)
+            if made.odd:
+                machine.odd.append("describes numbers that hold objects")
         elif self.joblib and isinstance(made, Call) and made.func == JOBLIB and isinstance(state, Pairs):
             return _joblib_array(self, state, machine) or super().build(made, state, machine)
         return super().build(made, state, machine)
@@ -200,14 +207,19 @@ def _from_numpy(sense: TorchSense, args: "tuple[Any, ...]") -> TensorRef:
 
 
 def _from_type(sense: TorchSense, args: "tuple[Any, ...]") -> Any:
-    return sense.call(args[0], args[2])
+    return sense.call(args[0], args[2]) if args[0] in MAKERS else _raise()
 
 
 def _inside(sense: TorchSense, args: "tuple[Any, ...]") -> Any:
     """Read the pickle inside: a whole torch file of the old kind, kept as bytes."""
     from assay.formats.torch_legacy import read_inside
 
-    found = read_inside(sense, args[0]) if sense.depth < DEEPEST else None
+    place = getattr(args[0], "at", None)
+    found = sense.opened.get(place) if place is not None else None
+    if found is None and sense.depth < DEEPEST:
+        found = read_inside(sense, args[0])
+        if place is not None:
+            sense.opened[place] = found
     if found is None:
         sense.unread += 1
         raise ValueError
@@ -239,52 +251,6 @@ def _ints(value: Any) -> "tuple[int, ...]":
 
 
 # ---------------------------------------------------------------- numpy
-PLAIN = re.compile(r"\?|[biufc]\d{1,2}|[SUV]\d{0,9}|[mM]8(?:\[\w+\])?")
-
-
-def _plain_kind(field: Any) -> bool:
-    """Tell whether a field, or a small array, is known to hold no objects."""
-    kind = field[0] if isinstance(field, tuple) and field else field
-    return isinstance(kind, NumpyType) and not kind.objects
-
-
-class NumpyType:
-    """A numpy data type while its state is still to come."""
-
-    def __init__(self, code: str) -> None:
-        self.code, self.little, self.fields = code, True, code.startswith("V")
-        self.objects = not PLAIN.fullmatch(code)  # "O", and whatever could hide one
-
-    def take(self, state: Any) -> None:
-        """Take the byte order, and what its fields are."""
-        self.little = not (isinstance(state, tuple) and len(state) > 1 and state[1] == ">")
-        if not isinstance(state, tuple) or len(state) < 5:
-            return
-        if state[2] is not None:  # an element is a small array of its own
-            self.fields, self.objects = True, self.objects or not _plain_kind(state[2])
-        if state[4] is not None:
-            kinds = [v for _, v in state[4]] if isinstance(state[4], Pairs) else [None]
-            self.fields, self.objects = True, self.objects or not all(map(_plain_kind, kinds))
-
-    @property
-    def width(self) -> int:
-        """Count the bytes of one element."""
-        size = self.code[1:].partition("[")[0]
-        return (int(size) if size.isdigit() else self.code == "?") * (4 if self.code.startswith("U") else 1)
-
-    @property
-    def name(self) -> str:
-        """Name it as numpy would."""
-        kind, size = self.code[:1], self.code[1:]
-        if self.objects:
-            return "object"
-        if self.code in ("b1", "?"):
-            return "bool"
-        if kind in NUMPY and size.isdigit() and not self.fields:
-            return f"{NUMPY[kind]}{int(size) * 8}"
-        return self.code or "unknown"
-
-
 class Array(Later):
     """A numpy array whose numbers are still to come."""
 
@@ -324,7 +290,9 @@ def _reconstruct(sense: TorchSense, args: "tuple[Any, ...]") -> Any:
 
 def _dtype(sense: TorchSense, args: "tuple[Any, ...]") -> Any:
     code = args[0].decode("latin-1") if isinstance(args[0], bytes) else args[0]
-    return NumpyType(code) if isinstance(code, str) else _raise()
+    if isinstance(code, Global) and code.name == "record":
+        code = "V"
+    return NumpyType(code) if isinstance(code, str) and not isinstance(code, Global) else _raise()
 
 
 def _frombuffer(sense: TorchSense, args: "tuple[Any, ...]") -> Any:
@@ -335,7 +303,7 @@ def _frombuffer(sense: TorchSense, args: "tuple[Any, ...]") -> Any:
 def _encode(sense: TorchSense, args: "tuple[Any, ...]") -> Any:
     """Give the bytes that Python 2 style pickles keep as Latin-1 text."""
     text, coding = args
-    if isinstance(text, Blob):
+    if isinstance(text, Blob):  # good for numbers, whose length is known: as bytes it is another
         return text
     return text.encode("latin-1") if coding == "latin1" else _raise()
 
@@ -349,11 +317,7 @@ def _joblib_array(sense: TorchSense, state: Pairs, machine: Machine) -> Any:
         shape = _ints(state.get("shape"))
     except TypeError:
         return None
-    # joblib's own reader passes over what follows, any other takes it for instructions.
-    other = machine.otherwise(window.again(window.at))
-    sense.inside.append(other)
     if kind.objects:
-        other.globals, other.odd = [g for g in other.globals if judge(g)[0] == DANGEROUS and g.module != COMPUTED], []
         return _joblib_objects(sense, window)
     if state.get("numpy_array_alignment_bytes"):
         window.skip(window.take(1)[0])
@@ -368,13 +332,12 @@ def _joblib_array(sense: TorchSense, state: Pairs, machine: Machine) -> Any:
 
 def _joblib_objects(sense: TorchSense, window: Window) -> Any:
     """Read the pickle that an array of objects is."""
-    machine = Machine(window, TorchSense(sense.file, depth=sense.depth + 1, joblib=False))
+    machine = Machine(window, TorchSense(sense.file, depth=sense.depth + 1, joblib=False, budget=sense.budget))
     sense.inside.append(machine)
     return machine.read()
 
 
 NUMPY_CORES = ("numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")
-JOBLIB = Global("joblib.numpy_pickle", "NumpyArrayWrapper")
 ORDERED = Global("collections", "OrderedDict")
 _UTILS = "torch._utils"
 MAKERS: "dict[Global, Callable[[TorchSense, tuple[Any, ...]], Any]]" = {

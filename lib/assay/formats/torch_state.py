@@ -14,10 +14,13 @@ MOST_WEIGHTS = 200_000
 MOST_STEPS = 10_000_000  # of a walk: few objects that hold each other many times make it endless
 MODULE = 25  # steps that looking at a module is worth
 MOST_NAMES = 64 << 20  # characters of all names
+MOST_TOLD = 20_000  # entries of all leftovers together that are written down
 MOST_SHOWN = 200  # entries of a leftover that are written down
 LONGEST = 500  # characters of one
 TRAINING = re.compile(
-    r"(?:^|_)(?:optim(?:i[sz]er)?s?|sched(?:uler)?s?|lr|grads|rng|callbacks|loops)(?:_|$)", re.IGNORECASE
+    r"(?:^|_)(?:optim(?:i[sz]er)?s?|sched(?:uler)?s?|lr|grads|rng|callbacks|loops|hparams|hyper_parameters|extra_state"
+    r"|history|metrics|loss(?:es)?)(?:_|$)",
+    re.IGNORECASE,
 )  # whole words: an upsampler holds weights
 MODULE_PREFIX = "module."
 
@@ -35,6 +38,7 @@ class Found:
     leftovers: dict[str, Any] = field(default_factory=dict)
     steps: int = 0
     named: int = 0
+    room: "list[int]" = field(default_factory=lambda: [MOST_TOLD])
 
     def add(self, part: str, name: str, tensor: TensorRef) -> None:
         """Take a weight."""
@@ -45,7 +49,8 @@ class Found:
 
     def leave(self, name: str, value: Any) -> None:
         """Take what is no weight, in plain words."""
-        self.leftovers[name] = plain(value)
+        self.step(1 + (len(value) if isinstance(value, (list, tuple)) else 0))
+        self.leftovers[name] = plain(value, room=self.room)
         self._name(name)
 
     def _name(self, name: str) -> None:
@@ -193,7 +198,7 @@ def _is_set(value: Any, found: Found) -> bool:
     """Tell a set of weights: a dict with tensors right in it, and more of them than any container in it has."""
     entries = pairs(value) if isinstance(value, (Pairs, Call)) else []
     found.step(len(entries))
-    own = sum(isinstance(v, TensorRef) and isinstance(k, str) for k, v in entries)
+    own = sum(isinstance(v, TensorRef) and isinstance(k, (str, int)) for k, v in entries)
     others = (v for k, v in entries if not TRAINING.search(str(k)) and not _is_optimizer(v))
     return own > 0 and not any(_more_than(own, v, found) for v in others)
 
@@ -206,12 +211,19 @@ def _more_than(own: int, value: Any, found: Found) -> bool:
 
 
 def _is_optimizer(value: Any) -> bool:
-    return isinstance(value, (Pairs, Call)) and {"state", "param_groups"} <= {k for k, _ in pairs(value) if _text(k)}
+    inner = value.items if isinstance(value, Call) else value
+    return isinstance(inner, Pairs) and {"state", "param_groups"} <= {k for k, _ in inner if _text(k)}
+
+
+def _is_history(value: Any) -> bool:
+    """Tell a list of single numbers, as losses are kept in."""
+    plain_list = isinstance(value, (list, tuple)) and not isinstance(value, Pairs) and len(value) > 1
+    return plain_list and all(isinstance(v, TensorRef) and not v.shape for v in map(settled, value))
 
 
 def _may_hold_weights(value: Any, key: str, found: Found) -> bool:
     """Tell whether a container that is not training's own holds a tensor or a module, at whatever depth."""
-    if TRAINING.search(key) or _is_optimizer(value):
+    if TRAINING.search(key) or _is_optimizer(value) or _is_history(value):
         return False
     seen: set[int] = set()
     ahead = [value]
@@ -260,8 +272,8 @@ def _empty(value: Any) -> bool:
 
 
 # ---------------------------------------------------------------- leftovers in plain words
-def plain(value: Any, depth: int = 0) -> Any:
-    """Write a leftover as JSON can carry it; what cannot be is described."""
+def plain(value: Any, depth: int = 0, room: "list[int] | None" = None) -> Any:
+    """Write a leftover as JSON can carry it; what cannot be is described, and so is what `room` has no place for."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -276,29 +288,29 @@ def plain(value: Any, depth: int = 0) -> Any:
         return f"{value.length if isinstance(value, Blob) else len(value)} bytes"
     if isinstance(value, Global):
         return f"{value.module}.{value.name}"[:LONGEST]
-    return _plain_container(value, depth)
+    return _plain_container(value, depth, room or [MOST_TOLD])
 
 
-def _plain_container(value: Any, depth: int) -> Any:
+def _plain_container(value: Any, depth: int, room: "list[int]") -> Any:
     if _is_optimizer(value):
         return _optimizer(value)
     if isinstance(value, Call):
-        return _plain_call(value, depth)
+        return _plain_call(value, depth, room)
     if isinstance(value, Persistent) or not isinstance(value, (list, tuple)):
         return f"an object ({type(value).__name__.lower()})"
-    entries = pairs(value)
-    if depth >= 3 or len(entries) > MOST_SHOWN >> (2 * depth):
-        return f"{len(entries)} entries"
+    if depth >= 3 or len(value) > min(MOST_SHOWN >> (2 * depth), room[0]):
+        return f"{len(value)} entries"
+    room[0] -= len(value)
     if isinstance(value, Pairs):
-        return {str(plain(k, depth + 1))[:LONGEST]: plain(v, depth + 1) for k, v in entries}
-    return [plain(v, depth + 1) for _, v in entries]
+        return {str(plain(k, depth + 1, room))[:LONGEST]: plain(v, depth + 1, room) for k, v in pairs(value)}
+    return [plain(v, depth + 1, room) for _, v in pairs(value)]
 
 
-def _plain_call(value: Call, depth: int) -> Any:
+def _plain_call(value: Call, depth: int, room: "list[int]") -> Any:
     """Write an object by what was put into it; one that holds a single number as that number."""
     inner = value.state if isinstance(value.state, Pairs) else value.items
     if inner:
-        return plain(Pairs(pairs(inner)), depth)
+        return _plain_container(inner, depth, room)
     name = value.func.name if isinstance(value.func, Global) else "call"
     args = value.args if isinstance(value.args, tuple) else ()
     if name == "scalar" and len(args) == 2:
@@ -323,5 +335,6 @@ def _optimizer(value: Any) -> str:
     first = next((g for _, g in pairs(groups)), None)
     shown = {str(k): plain(v) for k, v in pairs(first) if isinstance(v, (int, float, str)) and not isinstance(v, bool)}
     settings = ", ".join(f"{k} {v}" for k, v in list(shown.items())[:6])
-    said = f"groups {len(pairs(groups))}, parameters {len(pairs(state))}"
+    held = sum(len(ids) for _, g in pairs(groups) for k, ids in pairs(g) if k == "params" and isinstance(ids, list))
+    said = f"groups {len(pairs(groups))}, parameters {max(held, len(pairs(state)))}"
     return f"{said} ({settings})" if settings else said

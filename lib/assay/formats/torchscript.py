@@ -24,6 +24,7 @@ NEEDS = "torch, in a sandbox"
 CARRIES = "program"
 PROGRAM = "TorchScript is a program: loading it runs code of its maker"
 OWN = "__torch__"
+LISTS = "torch.jit._pickle"  # lists by type: only torch's own reader of such archives knows them
 CONSTANTS = "constants"
 NEWEST, ABSURD = 10, 30  # of the file format's version
 MOST_EXTRA = 1 << 20
@@ -52,7 +53,7 @@ def look(given: Given) -> Content:
     constants = TorchSense(given.file, locator(given, archive, f"{root}constants/"))
     fixed = read_member(given, archive, f"{root}constants.pkl", constants, seen, content)
     others(given, archive, {f"{root}data.pkl", f"{root}constants.pkl"}, seen, content)
-    seen.globals = [g for g in seen.globals if g[0].module.partition(".")[0] != OWN]
+    seen.globals = [g for g in seen.globals if g[0].module.partition(".")[0] != OWN and g[0].module != LISTS]
     seen.judge(content)
     raise_if_bare(given, content)
     numbers = (f"{root}data/", f"{root}constants/")
@@ -113,12 +114,7 @@ def _walk(value: Any, part: str, name: str, found: Found, depth: int = 0) -> Non
 def _is_list(made: Call) -> bool:
     """Tell a list that is written as a call, for its type."""
     func = made.func
-    return (
-        isinstance(func, Global)
-        and func.module == "torch.jit._pickle"
-        and isinstance(made.args, tuple)
-        and made.args != ()
-    )
+    return isinstance(func, Global) and func.module == LISTS and isinstance(made.args, tuple) and made.args != ()
 
 
 def _extra(archive: Zip, folder: str, content: Content) -> None:

@@ -1,5 +1,6 @@
 """What is often found where weights should be, and how to get the weights."""
 
+import tarfile
 from pathlib import Path
 
 from assay.errors import WrongInput
@@ -16,7 +17,8 @@ SIGNS = (
     (b"\x04\x22\x4d\x18", 0, "is lz4-compressed", UNPACK),
     (b"7z\xbc\xaf\x27\x1c", 0, "is a 7z archive", UNPACK),
     (b"Rar!\x1a\x07", 0, "is a RAR archive", UNPACK),
-    (b"ustar", 257, "is a tar archive", UNPACK),
+    (b"]\x00\x00\x80\x00", 0, "is LZMA-compressed", UNPACK),
+    (b"ORTM", 4, "is a model in ONNX Runtime's own format", "name the .onnx file it was made from"),
     (b"\x89PNG\r\n", 0, "is a PNG picture", "name the weights"),
     (b"\xff\xd8\xff", 0, "is a JPEG picture", "name the weights"),
     (b"GIF8", 0, "is a GIF picture", "name the weights"),
@@ -44,10 +46,27 @@ def refuse(path: Path, head: bytes, size: int) -> None:
     for sign, offset, what, mend in SIGNS:
         if head[offset : offset + len(sign)] == sign and (sign != b"MZ" or b"PE\x00\x00" in head):
             raise WrongInput(what, where=where, mend=mend)
+    if _is_tar(head):  # by its checksum: the name in front of it can be made to look like another file
+        raise WrongInput("is a tar archive", where=where, mend=UNPACK)
     if _zlib(head):
         raise WrongInput("is zlib-compressed", where=where, mend=UNPACK)
     if not head.strip(b"\x00"):
         raise WrongInput(f"begins with {len(head)} zero bytes: not a model", where=where, mend=FETCH)
+
+
+def refuse_part(path: Path, head: bytes) -> None:
+    """Refuse a file that is nothing without those beside it."""
+    if path.name == "saved_model.pb" and head[:1] == b"\x08":
+        what = "is the graph of a TensorFlow SavedModel, whose weights lie beside it"
+        raise WrongInput(what, where=shown(path), mend="name its folder")
+
+
+def _is_tar(head: bytes) -> bool:
+    try:
+        tarfile.TarInfo.frombuf(head[:512], "utf-8", "surrogateescape")
+        return True
+    except (tarfile.HeaderError, ValueError):
+        return False
 
 
 def _zlib(head: bytes) -> bool:

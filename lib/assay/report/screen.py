@@ -11,6 +11,7 @@ WIDTH = 100
 LABEL = 12  # columns of the left side
 NAMES = 6  # entries of a list
 ROWS = 10  # tensors, globals
+LONG = 120  # characters of a tensor's name
 
 
 def screen(
@@ -46,6 +47,7 @@ def _identity(c: Checkpoint) -> Rows:
 
 def _weights(c: Checkpoint) -> Rows:
     if not c.tensors:
+        yield from [("weights", "none")] if c.format.carries in WEIGHTS else []
         return
     kinds = sorted(c.totals.items(), key=lambda kind: -kind[1].bytes)
     listed = _some([f"{name} {total.parameters:,}" for name, total in kinds])
@@ -81,9 +83,9 @@ def _values(c: Checkpoint) -> Rows:
     masks = [f"{name} ({n:,})" for name, n in infinite.items() if n == c.values.nonfinite.get(name)]
     said += [f"infinite, as a mask is, in {_some(masks)}"] if masks else []
     said += ["all finite"] if c.values.checked and not c.values.nonfinite else []
+    said += [f"not looked at: {count} {why}" for why, count in c.values.unchecked.items() if count]
     if c.values.zero:
         said.append(f"all zero: {_some(c.values.zero, 3)}")
-    said += [f"not looked at: {count} {why}" for why, count in c.values.unchecked.items() if count]
     yield "values", "; ".join(said)
 
 
@@ -163,7 +165,8 @@ def _amount(tensors: int, parameters: int) -> str:
 
 def _tensor(tensor: Weight) -> str:
     part = f"{tensor.part}: " if tensor.part else ""
-    return f"{part}{tensor.name} {tensor.dtype} {tensor.shape}"
+    name = tensor.name if len(tensor.name) <= LONG else f"{tensor.name[: LONG - 1]}…"
+    return f"{part}{name} {tensor.dtype} {tensor.shape}"
 
 
 def _port(tensor: Tensor) -> str:

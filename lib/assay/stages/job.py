@@ -131,6 +131,8 @@ class Job:
                 mend = f"look at it (doit inspect), then write trust: {self.record('checkpoint').sha256}"
             raise StageFailed(bridge.explain(outcome), where=outcome.where, mend=mend)
         self._take_over(verb)
+        if isinstance(outcome.value.get("runtime"), dict):  # by the process that stands over it, not by its own word
+            outcome.value["runtime"].update(isolation=outcome.isolation, lacking=list(outcome.lacking))
         return outcome.value
 
     def given(self, path: str) -> Path:

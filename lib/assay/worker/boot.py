@@ -4,11 +4,12 @@
 
 The first process imports nothing heavy. It forks the worker into a session of its own, sleeps until something
 happens, ends everything below it when a limit is passed, and writes how it ended to ASSAY_END, or else ANSWER.end:
-    {"end": WORD, "code": int, "peak_mib": int}, WORD one of
+    {"end": WORD, "code": int, "peak_mib": int, "isolation": LEVEL, "lacking": [...]}, WORD one of
     exited, signal, timeout, memory-limit, process-limit, log-limit, stopped, unstarted (bubblewrap did not get so far)
 Limits come in the environment, each optional: ASSAY_SECONDS, ASSAY_MEMORY_MIB, ASSAY_LOG_MIB, ASSAY_FILE_MIB,
 ASSAY_PROCESSES; ASSAY_INTERVAL is the pause between two looks, ASSAY_PARENT the process that we live for.
-The worker is shut in as confine.py says, while the first process stays outside. With bubblewrap the worker is a second
+The worker is shut in as confine.py says, while the first process stays outside; what is in force it tells through a
+pipe before any code of the model runs, so that this code has no say in it. With bubblewrap the worker is a second
 interpreter, started in the sandbox with --inside before the other words.
 """
 
@@ -43,15 +44,20 @@ def main(argv):
     if os.environ.get("ASSAY_PARENT", str(os.getppid())) != str(os.getppid()):
         return 1
     signal.pthread_sigmask(signal.SIG_BLOCK, [*STOPS, signal.SIGCHLD])
+    told, tells = os.pipe()
+    os.set_inheritable(tells, True)
+    os.environ["ASSAY_TELLS"] = str(tells)
     child = os.fork()
     if child == 0:
+        os.close(told)
         work(argv, supervisor)
+    os.close(tells)
     watch = Watch(child)
     end, code = watch.until_end()
     peak = max(watch.peak, end_all(child))
     if end == "exited" and WRAPPED:
         end, code = unwrapped(code, argv[1])
-    write_end(end_file, {"end": end, "code": code, "peak_mib": peak // MIB})
+    write_end(end_file, dict(in_force(told), end=end, code=code, peak_mib=peak // MIB))
     return code if end == "exited" else 1
 
 
@@ -69,6 +75,7 @@ def work(argv, supervisor):
         else:
             os.unlink(argv[1] + WAITING)
         confine.confine(argv, inside=not supervisor)
+        tell(confine.in_force())
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime from 1.29 on reports home unless told before it loads
         sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") != folder]
         package = os.path.join(folder, "assay_worker")
@@ -81,6 +88,24 @@ def work(argv, supervisor):
     finally:
         flush()
         os._exit(code)  # no atexit hook, no thread of upstream's code keeps us
+
+
+def tell(in_force):
+    """Tell the supervisor how far we are shut in, and let go of the means to do so again."""
+    tells = int(os.environ.pop("ASSAY_TELLS", "-1"))
+    if tells >= 0:
+        os.write(tells, json.dumps(in_force).encode())
+        os.close(tells)
+
+
+def in_force(told):
+    """Read what the worker told; nothing when it did not get so far."""
+    os.set_blocking(told, False)
+    try:
+        found = json.loads(os.read(told, 65536) or b"{}")
+        return {"isolation": str(found.get("isolation", "")), "lacking": [str(part) for part in found["lacking"]]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def load(name, path, inner=None):

@@ -189,6 +189,11 @@ def confine(argv, *, inside):
     os.environ["ASSAY_LACKING"] = json.dumps(lacking)
 
 
+def in_force():
+    """Say what confine() left word of."""
+    return {"isolation": os.environ["ASSAY_ISOLATION"], "lacking": json.loads(os.environ["ASSAY_LACKING"])}
+
+
 def call(what, function, *arguments):
     """Call the kernel through libc; a refusal is an OSError that names what was asked."""
     words = [ctypes.c_long(word) if isinstance(word, int) else word for word in arguments]

@@ -144,7 +144,7 @@ def test_long_bytes_stay_where_they_are(tmp_path: Path) -> None:
         ("argparse:Namespace", HARMLESS),
         ("pathlib:PosixPath", HARMLESS),
         ("builtins:set", HARMLESS),
-        ("torch.nn.modules.conv:Conv2d", HARMLESS),
+        ("torch.nn.modules.conv:Conv2d", UNKNOWN),
         ("vdsr:Net", UNKNOWN),
         ("transformers.training_args:TrainingArguments", UNKNOWN),
         ("functools:partial", UNKNOWN),

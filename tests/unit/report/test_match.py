@@ -28,6 +28,7 @@ def test_every_format_has_its_own_reason(form: str) -> None:
         assert status.reason == f"{form} does not run in this version" and "ONNX export" in status.question
 
 
+TRICKED = records.Named(name="(a trick)", verdict="dangerous", why="it calls what it has computed")
 CODE = records.Named(name="vdsr.Net", verdict="unknown", why="not known")
 # format, what stands against it, trusted, what the recipe gives, whether its build opens the file -> may it run
 CASES = [
@@ -42,6 +43,8 @@ CASES = [
     ("torch-zip", {}, False, [], False, False),
     ("torch-zip", {}, False, ["build"], True, True),
     ("torch-zip", {"trust": ["names vdsr.Net"], "code": [CODE]}, False, ["build"], True, True),  # the guard watches
+    ("torch-zip", {"trust": ["a trick"], "code": [TRICKED]}, False, ["build"], True, False),
+    ("torch-zip", {"trust": ["a trick"], "code": [TRICKED]}, False, ["build"], False, True),
     ("torch-zip", {"cannot": ["compressed"]}, False, ["build"], True, False),
     ("huggingface", {"trust": ["auto_map"]}, False, ["build"], True, False),
     ("huggingface", {"trust": ["auto_map"]}, False, ["build"], False, True),
@@ -60,9 +63,11 @@ def test_what_may_run(case: Any) -> None:
 
 NAMES = {
     ("torch._utils", "_rebuild_tensor_v2"): True,
-    ("numpy._core.multiarray", "_reconstruct"): True,
+    ("numpy._core.multiarray", "_reconstruct"): False,
     ("argparse", "Namespace"): True,
-    ("torch.nn.modules.conv", "Conv2d"): True,
+    ("torch.nn.modules.conv", "Conv2d"): False,
+    ("torch.storage", "_load_from_bytes"): False,
+    ("builtins", "dict"): False,
     ("vdsr", "Net"): False,
     ("os", "system"): False,
     ("torch._tensor", "torch.os.system"): False,  # as torch renames torch.tensor

@@ -10,6 +10,7 @@ import traceback
 from typing import Any
 
 # What loaders say about loading a file without care: their advice, and no cure of ours.
+KEPT_OUT = re.compile(r"Weights only load failed.*?GLOBAL (\S+) was not an allowed", re.DOTALL)
 ADVICE = re.compile(
     r"can still be loaded|recommended steps|`weights_only` argument|weights_only\W+(set )?(to )?\W*False|safe_globals"
     r"|allow_pickle\W+True|trust_remote_code\W+True|if you (trust|got)", re.IGNORECASE,
@@ -52,6 +53,10 @@ def tagged(error: BaseException, places: Places) -> dict[str, str]:
     owner, where = _culprit(error, places)
     if isinstance(error, Fault):
         return _error(error.kind, error.message, error.where or where, places, name=error.name)
+    kept_out = KEPT_OUT.search(str(error)) if os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD") else None
+    if kept_out:
+        what = f"loading it would reach {kept_out[1]}, which torch does not take for weights and which nobody trusted"
+        return _error("refused", what, where, places, name=kept_out[1])
     message = _without_advice(str(error)) or type(error).__name__
     missing = _missing_package(error)
     if missing:
