@@ -15,6 +15,13 @@ def _plain_kind(field: Any) -> bool:
     return isinstance(kind, NumpyType) and not kind.objects
 
 
+def _lies_within(field: Any, size: int) -> bool:
+    """Tell whether a field, and where it begins, lie within an element."""
+    if not isinstance(field, tuple) or len(field) < 2 or not isinstance(field[1], int):
+        return False
+    return field[1] >= 0 and field[1] + getattr(field[0], "width", size) <= size
+
+
 class NumpyType:
     """A numpy data type while its state is still to come."""
 
@@ -34,7 +41,8 @@ class NumpyType:
         if state[4] is not None:
             kinds = [v for _, v in state[4]] if isinstance(state[4], Pairs) else [None]
             self.fields, self.objects = True, self.objects or not all(map(_plain_kind, kinds))
-            self.odd = self.odd or self.objects
+            size = state[5] if len(state) > 5 and isinstance(state[5], int) else 0
+            self.odd = self.odd or self.objects or not all(_lies_within(field, size) for field in kinds)
 
     @property
     def width(self) -> int:

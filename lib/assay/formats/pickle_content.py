@@ -3,7 +3,7 @@
 from assay.errors import WrongInput
 from assay.formats.content import Content
 from assay.formats.given import Given
-from assay.formats.pickle_globals import DANGEROUS, UNKNOWN, judged
+from assay.formats.pickle_globals import DANGEROUS, INSIDE, UNKNOWN, judged
 from assay.formats.pickle_machine import Budget, Machine, Window
 from assay.formats.pickle_values import Global, Malformed
 from assay.formats.torch_layout import Misplaced, lay_out, misplaced
@@ -28,7 +28,9 @@ class Seen:
         self.globals += [(one, where) for one in machine.globals]
         self.odd += [(trick, where) for trick in machine.odd]
         if isinstance(machine.sense, TorchSense):
-            self.unread += machine.sense.unread
+            # One that is named and not called may be called by another's hand.
+            named = sum(one == INSIDE for one in machine.globals)
+            self.unread += machine.sense.unread + max(0, named - machine.sense.read)
             for inner in machine.sense.inside:
                 self.take(inner, f"{where}, inside")
 

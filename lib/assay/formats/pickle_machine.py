@@ -10,7 +10,7 @@ import os
 import struct
 from typing import Any, BinaryIO
 
-from assay.formats.pickle_forms import honest
+from assay.formats.pickle_forms import LITERALS, honest, honest_state, takes
 from assay.formats.pickle_globals import HARMLESS, TENSORS, judge
 from assay.formats.pickle_opcodes import STEPS
 from assay.formats.pickle_values import COMPUTED, Blob, Call, Global, Located, Malformed, Pairs, Persistent
@@ -252,6 +252,7 @@ class Machine:
         """Append values to the container below."""
         into = self._stack[-1]
         if isinstance(into, Call):
+            self._check_takes(into, "by place")
             into.items.extend((len(into.items) + i, value) for i, value in enumerate(values))
         elif isinstance(into, list) and not isinstance(into, Pairs):
             into.extend(values)
@@ -265,6 +266,7 @@ class Machine:
         into = self._stack[-1]
         pairs = zip(values[::2], values[1::2])
         if isinstance(into, Call):
+            self._check_takes(into, "by key")
             into.items.extend(pairs)
         elif isinstance(into, Pairs):
             into.extend(pairs)
@@ -283,13 +285,32 @@ class Machine:
         """Put on the stack what a call would make; `named`: some arguments are given by name."""
         if not isinstance(func, Global):
             self.odd.append("calls what it has computed")
-        elif judge(func)[0] in (TENSORS, HARMLESS) and not honest(func, args, named):
+        elif _safe(func) and not honest(func, args, named):
             self.odd.append(strange(func))
         self._stack.append(self.sense.call(func, args))
+
+    def _check_takes(self, made: Call, how: str) -> None:
+        if _safe(made.func) and not takes(made.func, how):
+            self.odd.append(f"puts items into {made.func.module}.{made.func.name} {how}")
 
     def build(self) -> None:
         """Put a state into the object below."""
         state, made = self.take(), self.take()
         if isinstance(made, Global):
             self.odd.append(f"changes {made.module}.{made.name} itself")
+        elif isinstance(made, LITERALS):
+            self.odd.append(f"puts a state into a {type(made).__name__.lower()}")
+        elif isinstance(made, Call) and _safe(_kind(made)) and (made.state is not None or not honest_state(state)):
+            self.odd.append(f"puts into {made.func.module}.{made.func.name} what is no data")
         self._stack.append(self.sense.build(made, state, self))
+
+
+def _safe(func: Any) -> bool:
+    """Tell a name whose form is looked at; any other needs trust as it is."""
+    return isinstance(func, Global) and judge(func)[0] in (TENSORS, HARMLESS)
+
+
+def _kind(made: Call) -> Any:
+    """Name the class of what a call made, which protocols 0 and 1 give as its first argument."""
+    by_argument = isinstance(made.func, Global) and made.func.name == "_reconstructor" and isinstance(made.args, tuple)
+    return made.args[0] if by_argument and made.args else made.func

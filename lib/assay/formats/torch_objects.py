@@ -111,6 +111,7 @@ class TorchSense(Sense):
         self.storages: dict[str, Storage] = {}
         self.inside: list[Machine] = []  # pickles inside this one that were read
         self.unread = 0  # pickles inside this one that could not be read
+        self.read = 0  # and those that could
         self.opened: dict[int, Any] = {}  # of these, what those that were read hold, by their place
 
     def persistent(self, key: Any) -> Any:
@@ -154,8 +155,15 @@ class TorchSense(Sense):
 
     def build(self, made: Any, state: Any, machine: Machine) -> Any:
         """Fill an array; let a joblib array's numbers lie where they lie; keep any other state."""
-        if isinstance(made, Later):
+        if isinstance(made, TensorRef):  # torch of before 0.4 kept flags and hooks there, as a tuple
+            if not isinstance(state, tuple) or any(isinstance(part, Pairs) for part in state):
+                machine.odd.append("puts attributes into a tensor")
+        elif isinstance(made, Later):
+            if made.value is not None:
+                machine.odd.append("puts a state into an array twice")
             made.fill(state)
+            if isinstance(made, Array) and made.value is None:
+                machine.odd.append("puts into an array what is none")
         elif isinstance(made, NumpyType):
             made.take(state)
             if made.odd:
@@ -223,6 +231,7 @@ def _inside(sense: TorchSense, args: "tuple[Any, ...]") -> Any:
     if found is None:
         sense.unread += 1
         raise ValueError
+    sense.read += 1
     return found
 
 
@@ -297,6 +306,8 @@ def _dtype(sense: TorchSense, args: "tuple[Any, ...]") -> Any:
 
 def _frombuffer(sense: TorchSense, args: "tuple[Any, ...]") -> Any:
     data, kind, shape, order = args
+    if not isinstance(data, (bytes, Blob)):
+        raise TypeError
     return _array(_ints(shape), kind, order == "F", data)
 
 

@@ -16,7 +16,7 @@ from assay.formats import keras_config
 from assay.formats.pickle_globals import DANGEROUS, HARMLESS, REACHABLE, TENSORS, UNKNOWN, judge
 from assay.formats.pickle_values import Global
 from looked import looked, refusal
-from test_formats_honesty import ONES, TENSOR, archive, get, put, text
+from test_formats_honesty import ONES, TENSOR, archive, get, put, text, verdicts
 
 DATA = Path(__file__).parents[2] / "data" / "torch"
 
@@ -233,6 +233,7 @@ def newobj_ex(name: str, args: bytes, **named: int) -> bytes:
 
 
 SPACE = b"cargparse\nNamespace\n)\x81"
+SPACE_2 = b"\x80\x02" + SPACE
 TRICKS = {
     "an address by keyword": newobj_ex("torch:Tensor", b")", cdata=0x414141414140),
     "an allocator by keyword": newobj_ex("torch.storage:UntypedStorage", b")", allocator=0x414141414140),
@@ -242,6 +243,27 @@ TRICKS = {
     "a base of its own": b"\x80\x02ccopy_reg\n_reconstructor\n(" + SPACE + b"cargparse\nNamespace\nNtR.",
     "a scalar of objects": b"\x80\x02cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nX\x01\0\0\0O\x85RC\x01x\x86R.",
     "a mapping of its own": b"\x80\x02ccollections\nOrderedDict\n" + SPACE + b"\x85R.",
+    "a method of its own": SPACE_2 + b"}" + text("__setstate__") + b"cbuiltins\nint\nsb.",
+    "an append of its own": SPACE_2 + b"}" + text("append") + b"K\x01sb.",
+    "a callable as a value": SPACE_2 + b"}" + text("a") + b"cnumpy\nmatrix\nsb.",
+    "a state twice": SPACE_2 + b"}" + text("a") + b"K\x01sb}" + text("b") + b"K\x01sb.",
+    "items for what has none": SPACE_2 + b"K\x01a.",
+    "attributes by slots": SPACE_2 + b"N}" + text("__len__") + b"K\x01s\x86b.",
+    "a state for a number": b"\x80\x02K\x01}" + text("a") + b"K\x01sb.",
+    "a field outside its element": b"\x80\x02cnumpy\ndtype\n"
+    + text("V8")
+    + b"\x85R(K\x03"
+    + text("|")
+    + b"N"
+    + text("a")
+    + b"\x85}"
+    + text("a")
+    + b"cnumpy\ndtype\n"
+    + text("f8")
+    + b"\x85RJ\0\0\0\x40\x86sK\x08K\x01K\0tb.",
+    "a generator of objects": b"\x80\x02cnumpy.random._pickle\n__randomstate_ctor\n]"
+    + SPACE
+    + b"acnumpy\nmatrix\n\x86R.",
     "a type called": b"\x80\x02ctyping\nDict\n)R.",
 }
 
@@ -251,6 +273,20 @@ def test_what_is_harmless_is_called_as_its_own_library_does(kind: str, tmp_path:
     (tmp_path / "a.pkl").write_bytes(TRICKS[kind])
     _, content = looked(tmp_path / "a.pkl")
     assert [row.why for row in content.code if row.name == "(a trick)"], content.code
+
+
+def test_attributes_of_a_parameter_are_data(tmp_path: Path) -> None:
+    for name, odd in ((b"note", False), (b"__setstate__", True)):
+        made = (
+            b"ctorch._utils\n_rebuild_parameter_with_state\n(" + TENSOR + b"\x89N}" + text(name.decode()) + b"K\x01stR"
+        )
+        path = archive(tmp_path / "a.pt", b"\x80\x02}(" + text("w") + made + b"u.")
+        assert (DANGEROUS in verdicts(path)) == odd
+
+
+def test_what_opens_pickles_is_not_harmless_as_a_value(tmp_path: Path) -> None:
+    (tmp_path / "a.pkl").write_bytes(b"\x80\x02}" + text("a") + b"ctorch.storage\n_load_from_bytes\ns.")
+    assert verdicts(tmp_path / "a.pkl") == {DANGEROUS}
 
 
 def test_what_honest_writers_write_is_no_trick(tmp_path: Path) -> None:
