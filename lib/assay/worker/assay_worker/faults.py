@@ -55,7 +55,7 @@ def tagged(error: BaseException, places: Places) -> dict[str, str]:
         return _error(error.kind, error.message, error.where or where, places, name=error.name)
     kept_out = KEPT_OUT.search(str(error)) if os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD") else None
     if kept_out:
-        what = f"loading it would reach {kept_out[1]}, which torch does not take for weights and which nobody trusted"
+        what = f"loading it would reach {kept_out[1]}, which is no weight to torch, and nobody trusted the file"
         return _error("refused", what, where, places, name=kept_out[1])
     message = _without_advice(str(error)) or type(error).__name__
     missing = _missing_package(error)

@@ -19,8 +19,9 @@ def watch(reachable: Sequence[Sequence[str]]) -> None:
             return
         module, name = str(args[0]), str(args[1])
         if not any(m.fullmatch(module) and n.fullmatch(name) for m, n in patterns):
-            what = f"loading it would reach {module}.{name}, which is not known to be harmless and which nobody trusted"
-            raise Fault("refused", what, name=f"{module}.{name}")
+            found = f"{module}.{name}"
+            what = f"loading it would reach {found}, which is more than makes tensors, and nobody trusted the file"
+            raise Fault("refused", what, name=found)
 
     # The hook hears which names are reached, not how they are called; torch's own unpickler looks at both.
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
