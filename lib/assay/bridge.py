@@ -256,7 +256,8 @@ def _answered(answer: Path, log: Path, peak: int | None) -> Outcome:
         if text.count("[") + text.count("{") > MOST_LISTS:
             raise ValueError(f"it holds more than {MOST_LISTS} lists and tables")
         content = canonical.loads(text)
-        json.dumps(content, ensure_ascii=False).encode()  # half a character could be written into no record
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(content, ensure_ascii=False).encode()  # half a character could be written into no record
         return _checked(content, log, peak)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return _failed("bad-answer", f"the worker's answer cannot be used: {error}", log, peak=peak)

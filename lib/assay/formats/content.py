@@ -32,7 +32,7 @@ class Content:
     tensors: list[Weight] = field(default_factory=list)
     stretches: list[Stretch] = field(default_factory=list)
     unchecked: dict[str, int] = field(default_factory=dict)  # why numbers cannot be looked at, and of how many tensors
-    scattered: dict[str, int] = field(default_factory=dict)  # tensors with numbers of others in between: their own
+    scattered: set[str] = field(default_factory=set)  # tensors with numbers of others in between
     graph: Graph | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     labels: list[str] = field(default_factory=list)

@@ -1,5 +1,7 @@
 """What every format that holds a pickle shares: reading its objects, judging its globals, finding its weights."""
 
+from collections.abc import Callable
+
 from assay.errors import WrongInput
 from assay.formats.content import Content
 from assay.formats.given import Given
@@ -8,7 +10,7 @@ from assay.formats.pickle_machine import Budget, Machine, Window
 from assay.formats.pickle_values import Global, Malformed
 from assay.formats.torch_layout import Misplaced, lay_out, misplaced
 from assay.formats.torch_objects import TorchSense
-from assay.formats.torch_state import TooDeep, weights_of
+from assay.formats.torch_state import Found, TooDeep, weights_of
 
 TOO_DEEP = "its objects are nested deeper, or share more, than any checkpoint"
 MOST_INNER = 64 << 20  # bytes of a packed pickle that are unpacked
@@ -63,8 +65,13 @@ def read_objects(window: Window, sense: TorchSense, seen: Seen, where: str, cont
 
 def find_weights(given: Given, top: object, content: Content) -> None:
     """Find the weights among the objects, each within numbers that are there."""
+    place_weights(given, lambda: weights_of(top), content)
+
+
+def place_weights(given: Given, find: Callable[[], Found], content: Content) -> None:
+    """Write down the weights that a walk finds; refuse a walk without end, and weights that are not there."""
     try:
-        lay_out(weights_of(top), content)
+        lay_out(find(), content)
     except TooDeep:
         raise given.damaged(TOO_DEEP, "do not load it") from None
     except Misplaced as error:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from assay.formats.pickle_globals import among
 from assay.formats.pickle_values import Blob, Call, Global, Pairs
 
 ASKED_FOR = ("append", "extend", "add", "items", "keys", "as_subclass")  # by unpicklers, and by what they call
@@ -22,7 +23,7 @@ TAKE: "dict[str, tuple[str, ...]]" = {
     "by place": ("list", "set", "deque", "_reconstructor"),
     "by key": ("dict", "OrderedDict", "defaultdict", "Counter", "_reconstructor"),
 }
-HOLD_NOTHING = ("argparse", "types", "numpy", "torch", "builtins", "__builtin__", "collections", "copyreg", "copy_reg")
+TOLD_APART = ("argparse", "types", "numpy", "torch", "builtins", "__builtin__", "collections", "copyreg", "copy_reg")
 LITERALS = (type(None), bool, int, float, str, bytes, Blob, tuple, list, Pairs)
 Args = tuple[Any, ...]
 
@@ -32,7 +33,7 @@ def honest(func: Global, args: Any, named: bool) -> bool:
     if named or not isinstance(args, tuple):
         return False
     for module, name, form in FORMS:
-        if re.fullmatch(module, func.module) and re.fullmatch(name, func.name):
+        if among(((module, name),), func.module, func.name):
             return form(args)
     return _literals(args)
 
@@ -45,16 +46,13 @@ def honest_state(state: Any) -> bool:
 
 def takes(func: Global, how: str) -> bool:
     """Tell whether what a harmless name makes is there to take items, by place or by key."""
-    kinds = TAKE[how]
-    return func.module not in HOLD_NOTHING or func.name in kinds
+    return func.module not in TOLD_APART or func.name in TAKE[how]
 
 
 def _data(key: Any, value: Any) -> bool:
     if not isinstance(key, str) or key.startswith("__") or key in ASKED_FOR:
         return False
-    return not isinstance(value, Global) or any(
-        re.fullmatch(module, value.module) and re.fullmatch(name, value.name) for module, name in VALUES
-    )
+    return not isinstance(value, Global) or among(VALUES, value.module, value.name)
 
 
 # ---------------------------------------------------------------- forms
@@ -89,7 +87,7 @@ def _of(*modules: str) -> Callable[[Args], bool]:
 
 def _flat(arg: Any) -> bool:
     """Tell a value that holds no objects: numpy asks what lies in a list for memory of its own."""
-    if isinstance(arg, (list, Pairs)) and not isinstance(arg, tuple):
+    if isinstance(arg, list):
         return not arg
     return not isinstance(arg, tuple) or all(isinstance(n, (int, str, bytes, type(None))) for n in arg)
 

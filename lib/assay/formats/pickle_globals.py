@@ -135,10 +135,10 @@ def judge(found: Global) -> "tuple[str, str]":
     if module == COMPUTED:
         return DANGEROUS, "its name is computed while loading, which hides what is called"
     for verdict, why, patterns in _LISTS:
-        if _among(patterns, module, name):
+        if among(patterns, module, name):
             return verdict, why
     root = module.partition(".")[0]
-    if root in _WHOLE_MODULES or _among(_DANGEROUS, module, name):
+    if root in _WHOLE_MODULES or among(_DANGEROUS, module, name):
         return DANGEROUS, _WHY[DANGEROUS]
     standard = root in sys.stdlib_module_names
     if "." in name and (standard or root in _ROOTS):
@@ -169,5 +169,6 @@ def judged(found: "list[tuple[Global, str]]", odd: "list[tuple[str, str]]", read
     return sorted(rows, key=lambda row: (ORDER.index(row.verdict), row.name))
 
 
-def _among(patterns: "tuple[tuple[str, str], ...]", module: str, name: str) -> bool:
+def among(patterns: "tuple[tuple[str, str], ...]", module: str, name: str) -> bool:
+    """Tell whether a pattern of module and name covers the whole of both."""
     return any(re.fullmatch(m, module) and re.fullmatch(n, name) for m, n in patterns)

@@ -19,7 +19,6 @@ MOST_STEPS = 4_000_000  # some seconds of reading; a checkpoint of ten thousand 
 MOST_MARKS = 10_000  # lists and tuples open at once
 MOST_MEMO = 1 << 24
 LONGEST_LINE = 1 << 16
-SMALL = 1  # no bytes at all need no place
 KEPT = 1 << 16  # longer strings and bytes stay in the file
 
 
@@ -69,10 +68,6 @@ class Window:
     def in_memory(self) -> bool:
         """Tell whether these bytes were unpacked, so that they have no place in the file."""
         return isinstance(self._source, bytes)
-
-    def again(self, at: int) -> "Window":
-        """Give the same bytes from a place on."""
-        return Window(self._source, at, self.stop)
 
     @property
     def at(self) -> int:
@@ -136,7 +131,7 @@ class Window:
         at, data = self.at, self.take(count)
         if text:
             return data.decode("utf-8", "surrogatepass")
-        if self.in_memory or count < SMALL:
+        if self.in_memory or not count:
             return data
         located = Located(data)
         located.at = at

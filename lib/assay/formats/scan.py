@@ -128,7 +128,7 @@ class _Open:
 
 
 def values(
-    scans: "Iterable[Scan]", sizes: "dict[str, int]", unchecked: "dict[str, int]", scattered: "dict[str, int]"
+    scans: "Iterable[Scan]", sizes: "dict[str, int]", unchecked: "dict[str, int]", scattered: "set[str]"
 ) -> Values:
     """Put together what was seen in all files; `sizes` says how many numbers each tensor has."""
     unsure = 0

@@ -114,7 +114,7 @@ def _spanned(tensor: TensorRef, weight: Weight, spans: Spans, content: Content) 
         return
     start, length = storage.at + tensor.offset * size, _reach(tensor) * size
     if _reach(tensor) != weight.parameters:
-        content.scattered[full_name(weight)] = weight.parameters
+        content.scattered.add(full_name(weight))
     by_place = spans.setdefault(not storage.little, {})
     by_place.setdefault(("", start, length, tensor.dtype), []).append(full_name(weight))
 

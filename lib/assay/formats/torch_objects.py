@@ -223,9 +223,10 @@ def _inside(sense: TorchSense, args: "tuple[Any, ...]") -> Any:
     from assay.formats.torch_legacy import read_inside
 
     place = getattr(args[0], "at", None)
-    found = sense.opened.get(place) if place is not None else None
-    if found is None and sense.depth < DEEPEST:
-        found = read_inside(sense, args[0])
+    if place in sense.opened:
+        found = sense.opened[place]
+    else:
+        found = read_inside(sense, args[0]) if sense.depth < DEEPEST else None
         if place is not None:
             sense.opened[place] = found
     if found is None:
@@ -280,6 +281,10 @@ def _array(shape: "tuple[int, ...]", kind: NumpyType, fortran: bool, data: Any) 
     size = data.length if isinstance(data, Blob) else len(data) if isinstance(data, (bytes, str)) else 0
     if isinstance(data, Blob) and data.text:  # Latin-1 inside UTF-8: as long as the numbers only once it is decoded
         at, size = None, math.prod(shape) * width(kind.name)
+    return _stored(shape, kind, fortran, at, size)
+
+
+def _stored(shape: "tuple[int, ...]", kind: NumpyType, fortran: bool, at: "int | None", size: int) -> TensorRef:
     storage = Storage("", kind.name, math.prod(shape), "cpu", at, size, little=kind.little)
     return TensorRef(storage, kind.name, shape, strides(shape, fortran))
 
@@ -337,8 +342,7 @@ def _joblib_array(sense: TorchSense, state: Pairs, machine: Machine) -> Any:
     window.skip(size)
     if not width(kind.name):
         return None
-    storage = Storage("", kind.name, math.prod(shape), "cpu", at, size, little=kind.little)
-    return TensorRef(storage, kind.name, shape, strides(shape, state.get("order") == "F"))
+    return _stored(shape, kind, state.get("order") == "F", at, size)
 
 
 def _joblib_objects(sense: TorchSense, window: Window) -> Any:

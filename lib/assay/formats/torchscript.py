@@ -8,11 +8,10 @@ from assay.formats.content import Content
 from assay.formats.given import Given
 from assay.formats.labels import label_names
 from assay.formats.opening import shown
-from assay.formats.pickle_content import TOO_DEEP, Seen, raise_if_bare
+from assay.formats.pickle_content import Seen, place_weights, raise_if_bare
 from assay.formats.pickle_values import Call, Global
-from assay.formats.torch_layout import Misplaced, lay_out, misplaced
 from assay.formats.torch_objects import TensorRef, TorchSense, settled
-from assay.formats.torch_state import Found, TooDeep, pairs
+from assay.formats.torch_state import Found, pairs
 from assay.formats.torch_zip import add_checksums, locator, others, packed_risk, read_member, root_of
 from assay.formats.torchscript_code import Code
 from assay.formats.zips import Zip
@@ -62,7 +61,8 @@ def look(given: Given) -> Content:
     content.graph = code.graph(_class(top))
     content.cannot += code.unknown()
     content.code += code.reaches_out()
-    _tensors(given, top, fixed, content)
+    place_weights(given, lambda: _tensors(top, fixed), content)
+    content.wrapper = [f"a TorchScript {_class(top) or 'object'}"]
     _extra(archive, f"{root}extra/", content)
     add_checksums(archive, numbers, content)
     return content
@@ -83,19 +83,13 @@ def _class(top: Any) -> str:
     return f"{top.func.module}.{top.func.name}" if isinstance(top, Call) and isinstance(top.func, Global) else ""
 
 
-def _tensors(given: Given, top: Any, fixed: Any, content: Content) -> None:
+def _tensors(top: Any, fixed: Any) -> Found:
     """Name the tensors by the attributes that lead to them; a frozen program's are constants of its code."""
     found = Found()
-    try:
-        _walk(top, "", "", found)
-        part, name = (CONSTANTS, "") if found.weights else ("", CONSTANTS)
-        _walk(fixed, part, name, found)
-        lay_out(found, content)
-    except TooDeep:
-        raise given.damaged(TOO_DEEP, "do not load it") from None
-    except Misplaced as error:
-        raise misplaced(given.where, error) from None
-    content.wrapper = [f"a TorchScript {_class(top) or 'object'}"]
+    _walk(top, "", "", found)
+    part, name = (CONSTANTS, "") if found.weights else ("", CONSTANTS)
+    _walk(fixed, part, name, found)
+    return found
 
 
 def _walk(value: Any, part: str, name: str, found: Found, depth: int = 0) -> None:
