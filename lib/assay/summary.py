@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay import errors, layout, plan
+from assay import errors, layout, plan, stopping
 from assay.freshness import FRESH, OFF
 
 if TYPE_CHECKING:
@@ -43,10 +43,8 @@ def close(run: "Run") -> int:
 
 
 def _interrupted() -> int:
-    kind, value, _ = sys.exc_info()
-    if kind is KeyboardInterrupt:
-        return errors.INTERRUPTED
-    return errors.TERMINATED if kind is SystemExit and getattr(value, "code", 0) == errors.TERMINATED else 0
+    kind = sys.exc_info()[0]
+    return stopping.code() or (errors.INTERRUPTED if kind is KeyboardInterrupt else 0)
 
 
 def _note_bug(run: "Run") -> None:

@@ -1,7 +1,6 @@
 """The plan as doit tasks. The only module that imports doit."""
 
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from doit.exceptions import TaskFailed
 
-from assay import plan, stamp
+from assay import plan, stamp, stopping
 from assay.commandline import Line
 from assay.engines.progress import Progress
 from assay.errors import Fault, StageFailed, WrongInput, WrongInputs
@@ -130,6 +129,7 @@ class Run:
     # ------------------------------------------------------------ deciding and running
     def _fresh(self, stage: Stage, experiment: str) -> bool:
         """Decide; the first stale stage takes the workspace's lock and decides again, now that nobody else builds."""
+        stopping.check()
         build = self.builds[experiment]
         asked = stage.name in self.asked
         try:
@@ -188,7 +188,7 @@ class Run:
                 self.failures: list[Any] = []
 
             def initialize(self, tasks: Any, selected: Any) -> None:
-                signal.signal(signal.SIGTERM, _terminated)
+                stopping.listen()
 
             def add_failure(self, task: Any, fail: Any) -> None:
                 run.failed(task, fail)
@@ -235,10 +235,6 @@ OPTIONS = [
 
 def _nothing() -> None:
     """Do nothing: the stamp has shown that nothing is to do."""
-
-
-def _terminated(_signal: int, _frame: Any) -> None:
-    raise SystemExit(143)
 
 
 def _bug(name: str, fail: Any) -> Fault:
