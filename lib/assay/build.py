@@ -23,6 +23,7 @@ from assay.requests import Requests, adapter_digest
 from assay.workspace import Workspace
 
 if TYPE_CHECKING:
+    from assay.envs.survey import Decision, Survey
     from assay.stages.job import Job
 
 PARTIAL = ".partial"
@@ -39,6 +40,8 @@ class Build:
         self.requests = Requests(experiment, place, digests, own_code)
         self.ran: list[str] = []
         self.moving = False  # whether refs may move a branch to its newest commit
+        self.looked: Survey | None = None  # for deps: what was found out, and what was decided
+        self.decision: Decision | None = None
         self._own_code = own_code
         self._held = ExitStack()
         self._locked = False
@@ -189,7 +192,18 @@ class Build:
         self._locked = False
 
     # ------------------------------------------------------------ running
-    def run(self, stage: Stage) -> None:
+    def job(self, stage: Stage) -> "Job":
+        """Give what a stage is asked with, as things are now, and a place aside to work in."""
+        from assay.stages.job import Job
+
+        request, _ = self.requests.of(stage, self.journal.entries.get(stage.name))
+        staging = self.workspace.at(PARTIAL) / f"{stage.name}-{os.getpid()}"
+        staging.mkdir(parents=True, exist_ok=True)
+        return Job(
+            self.requests, self.workspace, stage, request, staging, self.journal.last(stage.name), plan.number(stage)
+        )
+
+    def run(self, stage: Stage, *, asked: bool = False) -> None:
         """Run a stage and record it; a fault is recorded too, and nothing half-built stays."""
         from assay.stages import run_stage
         from assay.stages.job import Job
@@ -202,9 +216,12 @@ class Build:
         before = {p: files.stat_key(p) for p in self.requests.watched[stage.name]}
         staging = self.workspace.at(PARTIAL) / f"{stage.name}-{os.getpid()}"
         job = Job(self.requests, self.workspace, stage, request, staging, last, plan.number(stage))
-        job.moving = self.moving
+        job.moving, job.asked = self.moving, asked
+        if stage.name == "deps":
+            job.looked, job.decision = self.looked, self.decision
         try:
-            _emptied(staging)
+            if job.looked is None:  # else what was looked at lies there
+                _emptied(staging)
             run_stage(job)
             self._same_as(before, stage)
             read = {p: d for p in sorted(job.discovered) if (d := self.state_of(p))}
@@ -222,6 +239,9 @@ class Build:
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
+        if stage.name == "deps":  # what it changed is what it rests on from now on
+            self.requests.forget_interpreter()
+            request = {**request, "facts": self.requests.of(stage, None)[0]["facts"]}
         seconds = round(time.monotonic() - started, 3)
         now = time.strftime("%Y-%m-%d %H:%M:%S")
         entry = Entry(stage.name, request, read, seen, outputs, seconds, now, VERSION, socket.gethostname())

@@ -1,5 +1,6 @@
 """Reading a command line the way doit reads it: words, name=value pairs, options."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from assay.errors import WrongInput, did_you_mean
@@ -16,7 +17,20 @@ BUILDING = (
 )
 PLACES = ("-f", "--file", "-d", "--dir", "-k", "--seek-file")
 VARIABLES = ("exp", "checkpoint", "source", "name", "json", "strict", "rev")
-OURS = ("--json", "--strict", "--debug", "--update", "--quick", "--tensors")
+OURS = ("--json", "--strict", "--debug", "--update", "--quick", "--tensors", "--locked", "--pip-config")
+# options of ours with a value: the key of the experiment that each one stands for, on this line only
+GIVEN = {
+    "--on-missing": "env.on_missing",
+    "--index-url": "env.index.url",
+    "--extra-index-url": "env.index.extra",
+    "--find-links": "env.index.find_links",
+    "--index-strategy": "env.index.strategy",
+    "--constraint": "env.index.constraints",
+    "--exclude": "env.index.excludes",
+    "--torch-backend": "env.index.torch_backend",
+    "--build": "env.index.build",
+    "--cooldown-days": "env.index.cooldown_days",
+}
 
 
 class Line(NamedTuple):
@@ -26,6 +40,7 @@ class Line(NamedTuple):
     variables: dict[str, str]
     flags: tuple[str, ...]  # ours
     options: tuple[str, ...]  # doit's
+    given: tuple[tuple[str, str], ...] = ()  # (key of the experiment, text), from options of ours with a value
 
     @property
     def json(self) -> bool:
@@ -40,11 +55,14 @@ class Line(NamedTuple):
 
 def read(argv: "list[str]") -> Line:
     """Take a command line apart; a misspelt variable is refused, never ignored."""
-    words, variables, flags, options = [], {}, [], []
+    words, variables, flags, options, given = [], {}, [], [], []
     rest = iter(argv)
     for word in rest:
         if word in OURS:
             flags.append(word)
+            given += [("env.index.pip", "true")] if word == "--pip-config" else []
+        elif word.partition("=")[0] in GIVEN:
+            given.append(_given(word, rest))
         elif word.startswith("-"):
             options.append(word)
             if word in WITH_VALUE:
@@ -58,7 +76,15 @@ def read(argv: "list[str]") -> Line:
             variables[name] = value
         elif word:
             words.append(word)
-    return Line(tuple(words), variables, tuple(flags), tuple(options))
+    return Line(tuple(words), variables, tuple(flags), tuple(options), tuple(given))
+
+
+def _given(word: str, rest: "Iterator[str]") -> "tuple[str, str]":
+    name, glued, value = word.partition("=")
+    value = value if glued else next(rest, "")
+    if not value or value.startswith("--"):
+        raise WrongInput(f"{name} needs a value", mend=f"as {name}=VALUE")
+    return GIVEN[name], value
 
 
 def check_options(line: Line, known: "tuple[str, ...]") -> None:

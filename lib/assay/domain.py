@@ -18,6 +18,22 @@ class SourceSpec(NamedTuple):
     repo: str = ""
     rev: str = ""
     path: str = ""
+    entry: tuple[str, ...] = ()  # the files that run the model
+
+
+class IndexSpec(NamedTuple):
+    """Where packages come from, and which of them may."""
+
+    url: str = ""  # in place of the public index
+    extra: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()  # folders or pages of wheels
+    strategy: str = "first-index"
+    constraints: str = ""  # a file of the repository
+    excludes: tuple[str, ...] = ()  # packages that are never installed, whatever asks for them
+    torch_backend: str = ""  # cpu, cu126, ...
+    build: tuple[str, ...] = ()  # packages that may be built from source, which runs their code
+    cooldown_days: int = 7  # how old a release has to be before it is the latest
+    pip: bool = False  # whether pip's own configuration holds too
 
 
 class EnvSpec(NamedTuple):
@@ -26,7 +42,9 @@ class EnvSpec(NamedTuple):
     manager: str = "auto"
     python: str = ""
     on_missing: str = "ask"
-    index: dict[str, str] = {}  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
+    optional: bool = False  # whether what a model can do without is installed too
+    map: dict[str, str] = {}  # import name -> package, where nothing else tells
+    index: IndexSpec = IndexSpec()  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
 
 
 class InputSpec(NamedTuple):

@@ -19,7 +19,7 @@ class Stage(NamedTuple):
     functions: tuple[str, ...] = ()  # adapter functions, by their code and by the parameters they take
     facts: tuple[str, ...] = ()  # interpreter | accelerator | hardware | variables
     writes: tuple[str, ...] = ()  # promised files; the first one names the stage in doit
-    worker: str = ""  # the worker's verb, when the model's interpreter does the work
+    worker: str = ""  # the worker's modules, when the model's interpreter does the work
     alone: bool = False  # no other worker may run beside it
     not_yet: str = ""
 
@@ -78,7 +78,7 @@ STAGES = (
     Stage(
         "refs",
         "upstream's code, pinned, with its licence",
-        yaml=("source",),
+        yaml=("source.repo", "source.rev", "source.path"),
         files=("source",),
         writes=_out("refs"),
     ),
@@ -93,15 +93,16 @@ STAGES = (
         "deps",
         "what the model needs, and what its interpreter has",
         after=("checkpoint", "source"),
-        yaml=("env", "trust"),
+        yaml=("env.manager", "env.python", "env.map", "env.optional", "source.entry", "trust"),
         records=(
             *(f"checkpoint:{key}" for key in ("format.name", "code", "trust", "to_trust", "cannot")),
-            *("source:python_files", "source:requirements"),
+            *(f"source:requirements.*.{key}" for key in ("name", "specifier", "kind")),
+            *("source:imports_sha256", "source:entrypoints.*.path"),
         ),
         files=("imports", "modules", "supplies"),
         facts=("interpreter",),
         writes=(*_out("environment", "match"), layout.DEPS_LOCK),
-        worker="check",
+        worker="check attempt",
     ),
     Stage(
         "probe",

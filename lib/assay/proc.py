@@ -40,10 +40,19 @@ OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
-    "PIP_NO_INDEX": "1",
     "YOLO_OFFLINE": "true",
 }
-QUIET = {"WANDB_MODE": "offline", "NO_ALBUMENTATIONS_UPDATE": "1", "MPLBACKEND": "Agg"}  # with a network too
+QUIET = {  # with a network too
+    "WANDB_MODE": "offline",
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+    "MPLBACKEND": "Agg",
+    # a model's code installs nothing
+    "PIP_NO_INDEX": "1",
+    "PIP_REQUIRE_VIRTUALENV": "1",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "UV_OFFLINE": "1",
+    "YOLO_AUTOINSTALL": "false",
+}
 MARK = "ASSAY_RUN"  # every process below carries it, so that strays are found by it
 _live: dict[int, "Running"] = {}
 _guard = threading.Lock()

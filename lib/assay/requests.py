@@ -202,7 +202,9 @@ class Requests:
     # ------------------------------------------------------------ code and facts
     def _own(self, stage: Stage) -> dict[str, str]:
         own = self._code.of(f"assay.stages.{stage.name}")
-        return {**own, **self._code.worker(stage.worker)} if stage.worker else own
+        for verb in stage.worker.split():
+            own = {**own, **self._code.worker(verb)}
+        return own
 
     def _fact(self, kind: str) -> Any:
         if kind == "interpreter":
@@ -220,7 +222,32 @@ class Requests:
 
         from assay.envs import interpreter
 
-        return interpreter.choose(self.workspace.root, self.experiment.env, Path(sys.executable))
+        chosen = interpreter.choose(self.workspace.root, self.experiment.env, Path(sys.executable))
+        return self._made_here(chosen)
+
+    def _made_here(self, chosen: Any) -> Any:
+        """Take the environment that was made for this experiment, as long as what it was asked with holds."""
+        from assay.envs import lock
+
+        kept = lock.read(self.workspace.at(layout.DEPS_LOCK))
+        env = self.experiment.env
+        if kept is None or kept.asked != {"manager": env.manager, "python": env.python}:
+            return chosen
+        if not lock.is_there(self.workspace.root, kept.environment):
+            return chosen
+        python = lock.interpreter(self.workspace.root, kept.environment)
+        manager = "pixi" if kept.environment.startswith(lock.PIXI) else "venv"
+        return chosen._replace(python=python, manager=manager, because="it was made for this model: deps.lock", note="")
+
+    def take_interpreter(self, chosen: Any) -> None:
+        """Look at another interpreter from now on: one that was just made for this model."""
+        self.forget_interpreter()
+        self.__dict__["python"] = chosen
+
+    def forget_interpreter(self) -> None:
+        """Choose again: an environment was made or changed."""
+        self.__dict__.pop("python", None)
+        self.__dict__.pop("interpreter_facts", None)
 
     @cached_property
     def interpreter_facts(self) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from assay import stamp
 from assay.errors import WrongInput, WrongInputs
 
 if TYPE_CHECKING:  # loaded only when something may have moved
+    from collections.abc import Sequence
+
     from assay.build import Build
     from assay.code import OwnCode
     from assay.digests import Digests
@@ -35,13 +37,13 @@ class Session:
 
         return OwnCode(self.digests, self.root / stamp.CODE)
 
-    def builds(self, names: "list[str]") -> "dict[str, Build]":
+    def builds(self, names: "list[str]", given: "Sequence[tuple[str, str]]" = ()) -> "dict[str, Build]":
         """Read experiments and find or make their workspaces; all faults of all files at once."""
         faults: list[WrongInput] = []
         found = {}
         for name in names:
             try:
-                found[name] = self._build(name)
+                found[name] = self._build(name, given)
             except WrongInputs as several:
                 faults += several.faults
             except WrongInput as fault:
@@ -50,12 +52,13 @@ class Session:
             raise WrongInputs(faults)
         return found
 
-    def _build(self, name: str) -> "Build":
+    def _build(self, name: str, given: "Sequence[tuple[str, str]]") -> "Build":
         from assay import workspace
         from assay.build import Build
+        from assay.config.overrides import overridden
         from assay.config.spec import read_experiment
 
-        experiment = read_experiment(self.root, name)
+        experiment = overridden(read_experiment(self.root, name), given)
         if experiment.workspace:
             self._refuse_sharing(name, experiment.workspace)
         if self.reads_only:

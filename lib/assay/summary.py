@@ -141,6 +141,8 @@ def _told(run: "Run", name: str) -> str:
 def _print(run: "Run", told: dict[str, str], interrupted: int) -> None:
     for name in run.names:
         _print_one(run, name, told.get(name), interrupted)
+    if run.plans and not interrupted:  # nobody was there to be asked: what would be installed, for a machine
+        print(json.dumps({"exit": errors.NEEDS_ANSWER, "plans": run.plans}, indent=1, sort_keys=True))
     for stage in run.asked:
         if plan.BY_NAME[stage].not_yet:
             print(f"{stage}: not yet: {plan.BY_NAME[stage].not_yet}")
@@ -204,6 +206,7 @@ def _machine(run: "Run", told: dict[str, str], code: int) -> dict[str, Any]:
                 "targets": _targets(run, name),
                 "faults": [str(fault) for fault in _faults(run, name).values()],
                 "workspace": _folder(run, name),
+                **({"plan": run.plans[name]} if name in run.plans else {}),
             }
             for name in run.names
         },

@@ -23,11 +23,21 @@ YAML: dict[str, tuple[str, str, set[str]]] = {
     "source.repo": ("source: {path: upstream}", "source: {repo: https://example.org/a/b}", {"refs"}),
     "source.rev": ("source: {path: upstream}", "source: {repo: https://example.org/a/b, rev: v1}", {"refs"}),
     "source.path": ("source: {path: upstream}", "source: {path: elsewhere}", {"refs"}),
+    "source.entry": ("source: {path: upstream}", "source: {path: upstream, entry: [names.py]}", {"deps"}),
     "recipe": ("recipe: tiny", "recipe: twin", {"contract"}),
     "env.manager": ("device: cpu", "device: cpu\nenv: {manager: venv}", {"deps"}),
     "env.python": ("device: cpu", "device: cpu\nenv: {python: PYTHON}", {"deps"}),
-    "env.on_missing": ("device: cpu", "device: cpu\nenv: {on_missing: fail}", {"deps"}),
-    "env.index": ("device: cpu", "device: cpu\nenv: {index: {torch: https://example.org/cpu}}", {"deps"}),
+    "env.on_missing": ("device: cpu", "device: cpu\nenv: {on_missing: fail}", set()),
+    "env.optional": ("device: cpu", "device: cpu\nenv: {optional: true}", {"deps"}),
+    "env.map": ("device: cpu", "device: cpu\nenv: {map: {thing: things}}", {"deps"}),
+    **{  # how packages are come by changes nothing about those that are there
+        f"env.index.{name}": ("device: cpu", f"device: cpu\nenv: {{index: {{{name}: {value}}}}}", set())
+        for name, value in {
+            "url": "https://example.org/simple", "extra": "[https://example.org/cpu]", "find_links": "[wheels]",
+            "strategy": "unsafe-best-match", "constraints": "limits.txt", "excludes": "[torch]", "pip": "true",
+            "torch_backend": "cpu", "build": "[basicsr]", "cooldown_days": "0",
+        }.items()
+    },
     "device": ("device: cpu", "device: auto", {"probe", "infer", "measure"}),
     "inputs.find": ("find: [refs]", "find: [refs, datasets]", {"inputs"}),
     "inputs.count": ("count: 4", "count: 3", {"inputs"}),

@@ -13,7 +13,7 @@ MOST_LINES, LONGEST_FUNCTION = 400, 50
 # from the ground up; a module may import its own layer and those before it, stages and commands never one another
 LAYERS = (
     ("errors", "canonical", "units", "layout", "plan", "freshness", "projection", "stamp", "commands"),
-    ("files", "proc", "domain", "records", "hardware", "commandline", "stopping"),
+    ("files", "proc", "domain", "records", "hardware", "commandline", "stopping", "terminal"),
     ("digests", "config", "formats", "envs", "upstream", "statistics", "quality", "contracts", "truth",
      "examination", "trust"),
     ("code", "report", "isolation", "bridge"),
@@ -23,7 +23,7 @@ LAYERS = (
     ("stages",),
     ("build",),
     ("session",),
-    ("engines.progress", "summary"),
+    ("engines.progress", "summary", "consent"),
     ("engines", "commands.*"),
     ("door",),
     ("cli", "fast", "__main__", "engines.doit_list"),

@@ -26,6 +26,7 @@ GROUPS = {
     "model": "What is examined. model.checkpoint is required, and one of model.name, source.repo, source.path.",
     "source": "Where the model's own code is: a repository, or a local folder.",
     "env": "Which interpreter runs the model, and what happens when a package is missing.",
+    "env.index": "Where packages come from. The same can be said once, on the command line: see docs/environment.md.",
     "inputs": "What the model is run on.",
     "measure": "Which configurations are timed; the first value of each list is the plain one.",
 }
@@ -71,6 +72,14 @@ KEYS = (
         doc="A folder below the repository that holds the model's code. Not together with source.repo.",
     ),
     Key(
+        path="source.entry",
+        kind="inside",
+        shape="list",
+        default=(),
+        example="[detect.py]",
+        doc="The files of the source that run the model, from its top; without it the likeliest one is taken.",
+    ),
+    Key(
         path="recipe",
         kind="recipe",
         example="yolo",
@@ -97,15 +106,98 @@ KEYS = (
         choices=("ask", "fail", "add", "new"),
         default="ask",
         example="ask",
-        doc="When a package is missing. Not acted on yet: a missing package always stops with exit code 3.",
+        doc="When packages are missing: ask on the terminal (without one: fail), fail with exit code 3 and the plan, "
+        "add them to the environment in use, or make a new one for this model.",
     ),
     Key(
-        path="env.index",
-        kind="url",
+        path="env.optional",
+        kind="bool",
+        default=False,
+        example="false",
+        doc="Whether packages that the model can do without (acceleration, extras) are installed as well.",
+    ),
+    Key(
+        path="env.map",
+        kind="project",
         shape="map",
         default={},
-        example="{torch: https://packages.example.org/cpu}",
-        doc="Package -> https URL of the index that it comes from. Not acted on yet: nothing is installed.",
+        example="{cv2: opencv-python-headless}",
+        doc="Import name -> the package that provides it, where nothing else tells. A name is never tried out.",
+    ),
+    Key(
+        path="env.index.url",
+        kind="index",
+        example="https://packages.example.org/simple",
+        doc="The index that packages come from, in place of the public one.",
+    ),
+    Key(
+        path="env.index.extra",
+        kind="index",
+        shape="list",
+        default=(),
+        example="[https://packages.example.org/cpu]",
+        doc="Further indexes. The first one that has a package wins: see env.index.strategy.",
+    ),
+    Key(
+        path="env.index.find_links",
+        kind="links",
+        shape="list",
+        default=(),
+        example="[wheels/]",
+        doc="Folders, or pages, that hold wheels besides.",
+    ),
+    Key(
+        path="env.index.strategy",
+        kind="enum",
+        choices=("first-index", "unsafe-first-match", "unsafe-best-match"),
+        default="first-index",
+        example="first-index",
+        doc="Of a package that several indexes have: take it from the first index only, or from any; the latter lets "
+        "an outsider's package stand in for one of your own.",
+    ),
+    Key(
+        path="env.index.constraints",
+        kind="inside",
+        example="constraints.txt",
+        doc="A file of version limits that hold for whatever is installed.",
+    ),
+    Key(
+        path="env.index.excludes",
+        kind="project",
+        shape="list",
+        default=(),
+        example="[opencv-python]",
+        doc="Packages that are never installed, whatever asks for them.",
+    ),
+    Key(
+        path="env.index.torch_backend",
+        kind="word",
+        example="cpu",
+        doc="Which build of torch, torchvision and torchaudio is taken: cpu, cu126, ..., or auto.",
+    ),
+    Key(
+        path="env.index.build",
+        kind="project",
+        shape="list",
+        default=(),
+        example="[basicsr]",
+        doc="Packages that may be built from source, which runs their code; all others are taken as wheels only.",
+    ),
+    Key(
+        path="env.index.cooldown_days",
+        kind="int",
+        minimum=0,
+        maximum=3_650,
+        default=7,
+        example="7",
+        doc="How old a release has to be before it counts as the latest.",
+    ),
+    Key(
+        path="env.index.pip",
+        kind="bool",
+        default=False,
+        example="true",
+        doc="Whether pip's own configuration (indexes, find-links) holds here too; uv does not read it by itself.",
     ),
     Key(
         path="device",
@@ -262,5 +354,7 @@ RESERVED = {
 def children(group: str) -> list[str]:
     """Name the keys directly below a group; "" is the top level."""
     if group:
-        return [key.path for key in KEYS if key.path.startswith(group + ".")]
+        depth = group.count(".") + 2
+        paths = (key.path for key in KEYS if key.path.startswith(group + "."))
+        return list(dict.fromkeys(".".join(path.split(".")[:depth]) for path in paths))
     return sorted({key.path.split(".")[0] for key in KEYS})

@@ -24,12 +24,13 @@ def template(name: str, answers: dict[str, str]) -> str:
     group = ""
     for key in KEYS:
         above, _, field = key.path.rpartition(".")
+        indent = "  " * (above.count(".") + 1) if above else ""
         if not above:
             lines.append("")
         elif above != group:  # a group without keys is as if it were not written
-            lines += ["", *_comment(GROUPS[above], ""), f"{above}:"]
+            lines += ["", *_comment(GROUPS[above], indent[2:]), f"{indent[2:]}{above.rpartition('.')[2]}:"]
         group = above
-        lines += _key(key, field, given.get(key.path, {}), "  " if above else "")
+        lines += _key(key, field, given.get(key.path, {}), indent)
     return "\n".join(lines) + "\n"
 
 

@@ -48,6 +48,28 @@ def check_url(text: str) -> str:
     return ""
 
 
+LOCAL = re.compile(r"http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?(/[A-Za-z0-9._~/+%@=,-]*)?\Z")
+PROJECT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?\Z")
+
+
+def check_index(text: str) -> str:
+    """Check the URL of a package index: https, or one on this very machine."""
+    if LOCAL.match(text):
+        return ""
+    return check_url(text).replace(", or a local folder as source.path", "")
+
+
+def check_links(text: str) -> str:
+    """Check a page or folder of wheels."""
+    fault = check_index(text) if SCHEME.match(text) else check_interpreter(text)
+    return fault.replace("a python, as .venv/bin/python", "a folder, as wheels/")
+
+
+def check_project(text: str) -> str:
+    """Check the name of a package: the name alone, neither a version nor a URL."""
+    return "" if PROJECT.match(text) else "is no package's name; write it as the index does, without a version"
+
+
 def check_rev(text: str) -> str:
     """Check a git revision: a branch, tag or commit, never an option or an expression."""
     if text.startswith("-"):

@@ -35,7 +35,7 @@ def reference() -> str:
     lines = [HEAD]
     group = ""
     for key in KEYS:
-        above = key.path.split(".")[0] if "." in key.path else ""
+        above = key.path.rpartition(".")[0]
         if above and above != group:
             lines += [f"## {above}", "", GROUPS[above], ""]
         group = above

@@ -19,11 +19,8 @@ def json_schema() -> dict[str, Any]:
     """Describe an experiment file as JSON Schema, draft 2020-12."""
     properties: dict[str, Any] = {}
     for key in KEYS:
-        group, _, name = key.path.partition(".")
-        if name:
-            properties.setdefault(group, _object(GROUPS[group]))["properties"][name] = _key(key)
-        else:
-            properties[group] = _key(key)
+        group, _, name = key.path.rpartition(".")
+        _below(properties, group)[name] = _key(key)
     return {
         "$schema": DIALECT,
         "title": "assay experiment",
@@ -32,6 +29,15 @@ def json_schema() -> dict[str, Any]:
         "properties": properties,
         "additionalProperties": False,
     }
+
+
+def _below(properties: dict[str, Any], group: str) -> dict[str, Any]:
+    """Give the properties of a group, which may lie in another one."""
+    if not group:
+        return properties
+    above, _, name = group.rpartition(".")
+    inner: dict[str, Any] = _below(properties, above).setdefault(name, _object(GROUPS[group]))["properties"]
+    return inner
 
 
 def _object(doc: str) -> dict[str, Any]:
@@ -148,4 +154,4 @@ def _texts(key: Key) -> dict[str, Any]:
     return {_anchored(WORD.pattern): _one(key)}
 
 
-MAPS = {"param": _params, "claim": _claims, "target": _targets, "text": _texts, "url": _texts}
+MAPS = {"param": _params, "claim": _claims, "target": _targets, "text": _texts, "project": _texts}

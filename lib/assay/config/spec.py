@@ -10,7 +10,7 @@ from assay.config.reading import Found, read_keys
 from assay.config.recipes import FILE, Recipe, merged, read_recipe
 from assay.config.sourcefile import load
 from assay.config.yamlfile import Map
-from assay.domain import EnvSpec, Experiment, InputSpec, MeasureSpec, Model, SourceSpec, Target
+from assay.domain import EnvSpec, Experiment, IndexSpec, InputSpec, MeasureSpec, Model, SourceSpec, Target
 from assay.errors import WrongInput, WrongInputs, did_you_mean
 
 FOLDER = "experiments"
@@ -19,6 +19,7 @@ SOURCES = {"model.name", "source.repo", "source.path"}
 PARTS: dict[str, type[Any]] = {
     "model": Model,
     "source": SourceSpec,
+    "env.index": IndexSpec,  # before what it is a part of
     "env": EnvSpec,
     "inputs": InputSpec,
     "measure": MeasureSpec,
@@ -114,15 +115,16 @@ def _built(name: str, file: str, found: dict[str, Found], recipe: Recipe, notes:
         value = found[key.path].value if key.path in found else key.default
         if value is None:
             continue
-        part, _, field = key.path.partition(".")
-        if field:
+        part, _, field = key.path.rpartition(".")
+        if part:
             parts[part][field] = value
         else:
-            rest[part] = value
+            rest[field] = value
     rest["contract"] = tuple(rest["contract"].values())
     rest["targets"] = tuple(rest["targets"].values())
     rest["recipe"] = recipe.folder
     defaults = recipe.found["params"].value if "params" in recipe.found else {}
     for part, values in parts.items():
-        rest[part] = PARTS[part](**values)
+        above, _, field = part.rpartition(".")
+        (parts[above] if above else rest)[field] = PARTS[part](**values)
     return Experiment(name=name, file=file, adapter=recipe.adapter, notes=notes, defaults=defaults, **rest)

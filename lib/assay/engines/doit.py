@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from doit.exceptions import TaskFailed
 
 from assay import plan, stamp, stopping
-from assay.commandline import Line
+from assay.commandline import GIVEN, Line
 from assay.engines.progress import Progress
 from assay.errors import Fault, StageFailed, WrongInput, WrongInputs
 from assay.freshness import SETTLED, STALE, Verdict
@@ -49,7 +50,10 @@ class Run:
     def __init__(self, session: Session, line: Line, names: list[str], asked: list[str]) -> None:
         self.session, self.line, self.names, self.asked = session, line, names, asked
         self.settled = self._at_a_glance(names)
-        self.builds = session.builds([n for n in names if n not in self.settled])
+        self.builds = session.builds([n for n in names if n not in self.settled], line.given)
+        self.agreed = False  # whether what has to be installed was asked
+        self.plans: dict[str, Any] = {}  # what would be installed, of an experiment that got no answer
+        self._turns = {name: threading.RLock() for name in names}
         self._need_inputs()
         self.progress = Progress(line.json, sys.stderr)
         self.faults: dict[str, Fault] = {}
@@ -85,7 +89,8 @@ class Run:
     def _must_look(self) -> bool:
         """Tell whether the line asks for more than to be sure that all is fresh."""
         always = {"-a", "--always-execute"} & set(self.line.options)
-        return bool(always) or "--update" in self.line.flags or any("/" in w for w in self.line.words)
+        asks = {"--update", "--locked"} & set(self.line.flags)
+        return bool(always or asks) or any("/" in w for w in self.line.words)
 
     def _at_a_glance(self, names: list[str]) -> dict[str, str]:
         """Find the experiments of which a few stats show that nothing has moved."""
@@ -132,19 +137,55 @@ class Run:
         stopping.check()
         build = self.builds[experiment]
         asked = stage.name in self.asked
+        if f"{stage.name}:{experiment}" in self.faults:
+            return False  # told already
         try:
             if stage.name == "refs" and "--update" in self.line.flags and build.experiment.source.repo:
                 self.verdicts[f"refs:{experiment}"] = Verdict(STALE, ("asked to look for a newer commit",))
                 return False
-            verdict = build.why(stage, asked=asked)
+            verdict = self._decided(build, stage, asked)
             if verdict.status not in SETTLED and build.lock(lambda holder: self.progress.waiting(experiment, holder)):
-                verdict = build.why(stage, asked=asked)
+                verdict = self._decided(build, stage, asked)
         except Fault as fault:
             self.faults[f"{stage.name}:{experiment}"] = fault
             return False
         self.verdicts[f"{stage.name}:{experiment}"] = verdict
+        if stage.name == "deps" and verdict.status not in SETTLED and not self.agreed:
+            self._agree()
         self.progress.decided(stage, experiment, verdict)
         return verdict.status in SETTLED
+
+    def _decided(self, build: "Build", stage: Stage, asked: bool) -> Verdict:
+        verdict = build.why(stage, asked=asked)
+        if stage.name != "deps" or verdict.status not in SETTLED:
+            return verdict
+        if "--locked" in self.line.flags:
+            return Verdict(STALE, ("asked to have the packages of deps.lock",))
+        lacking = (build.requests.record("environment") or {}).get("missing") if asked else None
+        return Verdict(STALE, (f"asked for: {', '.join(lacking)} missing",)) if lacking else verdict
+
+    # ------------------------------------------------------------ asking once, between two legs
+    def _agree(self) -> None:
+        """Build of every experiment what lies before its packages, then ask for all of them together."""
+        from assay.consent import settle
+
+        self.agreed = True
+        deps = plan.BY_NAME["deps"]
+        ready = []
+        for name in self.builds:
+            if self._up_to(deps, name) and (f"deps:{name}" in self.verdicts or not self._fresh(deps, name)):
+                ready.append(name)
+        settle(self, [name for name in ready if f"deps:{name}" not in self.faults])
+
+    def _up_to(self, stage: Stage, experiment: str) -> bool:
+        """Build what a stage rests on; false when that failed, which is told where the run comes to it."""
+        for below in plan.needed(stage.after):
+            with self._turns[experiment]:
+                if not self._fresh(below, experiment):
+                    self._act(below, experiment)
+            if f"{below.name}:{experiment}" in self.faults:
+                return False
+        return True
 
     def _act(self, stage: Stage, experiment: str, **_options: Any) -> Any:
         name = f"{stage.name}:{experiment}"
@@ -156,14 +197,15 @@ class Run:
                 raise self.faults[name]
             build.lock(lambda holder: self.progress.waiting(experiment, holder))
             build.moving = "--update" in self.line.flags
-            with self._machine(stage), self.progress.running(stage, experiment, self.verdicts.get(name)):
-                build.run(stage)
+            verdict = self.verdicts.get(name)
+            with self._turns[experiment], self.machine(stage), self.progress.running(stage, experiment, verdict):
+                build.run(stage, asked=stage.name in self.asked)
         except Fault as fault:
             self.faults[name] = fault
             return TaskFailed(str(fault), report=False)
         return None
 
-    def _machine(self, stage: Stage) -> Any:
+    def machine(self, stage: Stage) -> Any:
         """Keep every other worker away while one measures."""
         if not stage.worker:
             return ExitStack()
@@ -229,7 +271,19 @@ OPTIONS = [
         "default": False,
         "help": "refs: move a branch to its newest commit",
     },
+    {"name": "locked", "long": "locked", "type": bool, "default": False, "help": "deps: the packages of deps.lock"},
+    {"name": "pip", "long": "pip-config", "type": bool, "default": False, "help": "deps: pip's own indexes hold too"},
     {"name": "debug", "long": "debug", "type": bool, "default": False, "help": "tracebacks of assay's own bugs"},
+    *(
+        {
+            "name": word[2:].replace("-", "_"),
+            "long": word[2:],
+            "type": str,
+            "default": "",
+            "help": f"{key} for this run",
+        }
+        for word, key in GIVEN.items()
+    ),
 ]
 
 

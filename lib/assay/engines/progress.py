@@ -43,8 +43,9 @@ class Progress:
         if verdict.status in (EDITED, ELSEWHERE):
             for reason in verdict.reasons:
                 self._say("note", stage.name, experiment, reason)
-        if not stage.not_yet:
-            self.kept.setdefault(experiment, []).append(stage.name)
+        known = self.kept.setdefault(experiment, [])
+        if not stage.not_yet and stage.name not in (*known, *self.built.get(experiment, [])):
+            known.append(stage.name)
 
     def waiting(self, what: str, holder: str) -> None:
         """Say whom we wait for."""
@@ -53,9 +54,8 @@ class Progress:
     @contextmanager
     def running(self, stage: Stage, experiment: str, verdict: Verdict | None) -> Iterator[None]:
         """Show a stage while it runs, and how it ended."""
-        self.kept.get(experiment, [stage.name]).remove(stage.name) if stage.name in self.kept.get(
-            experiment, []
-        ) else None
+        if stage.name in self.kept.get(experiment, []):
+            self.kept[experiment].remove(stage.name)
         reason = verdict.reasons[0] if verdict and verdict.reasons else ""
         reason = "failed last time" if verdict and verdict.status == FAILED else reason
         started, done = time.monotonic(), threading.Event()

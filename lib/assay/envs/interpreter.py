@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from assay.errors import NeedsAnswer, WrongInput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from assay.domain import EnvSpec
 
 MANAGERS = ("auto", "pixi", "venv")
 COMMANDS = {"pixi": "pixi add --pypi", "conda": "conda install", "venv": "{python} -m pip install"}
+
+
+PROJECTS = (  # a lock that a tool keeps: it would remove what is added beside it
+    ("uv.lock", "uv sync", "uv add"),
+    ("poetry.lock", "poetry sync", "poetry add"),
+    ("pdm.lock", "pdm sync", "pdm add"),
+)
 
 
 class Chosen(NamedTuple):
@@ -21,6 +28,7 @@ class Chosen(NamedTuple):
     python: Path
     manager: str  # venv | pixi | conda | none
     because: str
+    note: str = ""  # what whoever adds packages there should know
 
     @property
     def manager_command(self) -> str:
@@ -48,16 +56,16 @@ def choose(root: Path, env: "EnvSpec", running: Path, active: "Mapping[str, str]
     if len(found) == 2:
         return _of_both(found, running)
     if found:
-        return found[0]
-    if env.manager == "pixi":
+        return found[0]._replace(note=_of_project(root))
+    if env.manager == "pixi" or (env.manager == "auto" and _pixi_manifest(root)):
         raise _no_pixi(root)
     return _active(env.manager, running, active)
 
 
 def facts(python: Path) -> InterpreterFacts:
     """Tell an interpreter's version and packages from its folders; nothing is started."""
-    prefix = _prefix(python)
-    config = _config(prefix / "pyvenv.cfg")
+    prefix = prefix_of(python)
+    config = config_of(prefix / "pyvenv.cfg")
     version = config.get("version_info") or config.get("version") or ""
     sites = _sites(prefix)
     if config and not sites:
@@ -72,7 +80,7 @@ def facts(python: Path) -> InterpreterFacts:
 
 def manager_of(python: Path) -> str:
     """Say who manages the packages of an interpreter."""
-    prefix = _prefix(python)
+    prefix = prefix_of(python)
     if ".pixi" in prefix.parts:
         return "pixi"
     if (prefix / "conda-meta").is_dir():
@@ -80,10 +88,17 @@ def manager_of(python: Path) -> str:
     return "venv" if (prefix / "pyvenv.cfg").is_file() else "none"
 
 
+def _of_project(root: Path) -> str:
+    for lock, sync, add in PROJECTS:
+        if (root / lock).is_file():
+            return f"{lock} is here: `{sync}` removes what it does not list; `{add} PACKAGE` lists it"
+    return ""
+
+
 def _of_both(found: "list[Chosen]", running: Path) -> Chosen:
-    here = _prefix(running)
+    here = prefix_of(running)
     for chosen in found:
-        if _same(_prefix(chosen.python), here):
+        if _same(prefix_of(chosen.python), here):
             return chosen._replace(because=f"{chosen.because}; of the two it is the one that is running")
     raise NeedsAnswer(
         "both a pixi environment and a .venv are there", where="env.manager", mend="set env.manager to pixi or venv"
@@ -98,13 +113,12 @@ def _pixi(root: Path) -> "Chosen | None":
 
 
 def _pixi_manifest(root: Path) -> str:
-    if (root / "pixi.toml").is_file():
-        return "pixi.toml"
-    try:
-        text = (root / "pyproject.toml").read_text("utf-8", "replace")
-    except OSError:
-        return ""
-    return "pyproject.toml" if any(line.startswith("[tool.pixi") for line in text.splitlines()) else ""
+    if not ((root / "pixi.toml").is_file() or (root / "pyproject.toml").is_file()):
+        return ""  # before anything is loaded for it
+    from assay.envs import pixi_manifest
+
+    found = pixi_manifest.manifest(root, root)
+    return found.name if found else ""
 
 
 def _no_pixi(root: Path) -> NeedsAnswer:
@@ -137,11 +151,7 @@ def _active(manager: str, running: Path, active: "Mapping[str, str]") -> Chosen:
     kind = manager_of(running)
     if kind != "none" and not (manager == "venv" and kind != "venv"):
         return Chosen(running, kind, "it runs this program, and no other environment is here")
-    raise NeedsAnswer(
-        "no environment to run the model in: no pixi environment, no .venv, and none is active",
-        where="env",
-        mend="make one (python3 -m venv .venv) or set env.python",
-    )
+    return Chosen(running, "none", "no environment is here, and none is active: this is the system's own Python")
 
 
 def _executable(python: Path, said_by: str) -> Path:
@@ -153,7 +163,7 @@ def _executable(python: Path, said_by: str) -> Path:
     return python
 
 
-def _prefix(python: Path) -> Path:
+def prefix_of(python: Path) -> Path:
     """Give an environment's folder; its interpreter's link is not followed, since it leads out of it."""
     folder = Path(os.path.abspath(python)).parent
     if (folder / "pyvenv.cfg").is_file():
@@ -168,7 +178,7 @@ def _same(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _config(path: Path) -> "dict[str, str]":
+def config_of(path: Path) -> "dict[str, str]":
     """Read pyvenv.cfg; nothing where there is none."""
     try:
         text = path.read_text("utf-8")
@@ -208,10 +218,15 @@ def _distributions(site: str) -> "list[str]":
     ]
 
 
-def runtime_packages(
-    format_name: str, adapter_source: "str | None", installed: "tuple[str, ...]" = ()
-) -> "list[tuple[str, str, str]]":
-    """List the packages that running needs: name, why, group; an unknown import is `?name`."""
-    from assay.envs import imports
+def versions(packages: "Sequence[str]") -> "dict[str, str]":
+    """Turn installed packages, as "numpy-2.4.6", into versions by normal name."""
+    pairs = (entry.rpartition("-") for entry in packages)
+    return {normal(name): version for name, _, version in pairs if name}
 
-    return imports.needed(format_name, adapter_source, installed)
+
+def normal(name: str) -> str:
+    """Write a project's name as the index compares it."""
+    plain = name.lower().replace("_", "-").replace(".", "-")
+    while "--" in plain:
+        plain = plain.replace("--", "-")
+    return plain

@@ -19,7 +19,7 @@ from assay.records.checkpoint import (
     Weight,
 )
 from assay.records.contract import Claim, Contract, Evidence, Observed, Param, Params, Probe, Question
-from assay.records.environment import Environment, Match, Package
+from assay.records.environment import Environment, Match, Package, Rung
 from assay.records.measuring import (
     Cold,
     Configuration,
@@ -44,7 +44,17 @@ from assay.records.running import (
     RawItem,
     Runtime,
 )
-from assay.records.upstream import License, Refs, Requirement, Source, SourceFile, SourceTree
+from assay.records.upstream import (
+    Entrypoint,
+    Import,
+    License,
+    Module,
+    Refs,
+    Requirement,
+    Source,
+    SourceFile,
+    SourceTree,
+)
 
 RECORDS = {
     "checkpoint": Checkpoint,
@@ -101,12 +111,14 @@ __all__ = [
     "Configuration",
     "Contract",
     "Document",
+    "Entrypoint",
     "Environment",
     "Evidence",
     "Format",
     "Graph",
     "Hardware",
     "Hint",
+    "Import",
     "Infer",
     "InputItem",
     "Inputs",
@@ -118,6 +130,7 @@ __all__ = [
     "Memory",
     "Metric",
     "Metrics",
+    "Module",
     "Named",
     "Noise",
     "Observed",
@@ -134,6 +147,7 @@ __all__ = [
     "Record",
     "Refs",
     "Requirement",
+    "Rung",
     "Runtime",
     "Skipped",
     "Source",

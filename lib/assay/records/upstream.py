@@ -55,6 +55,31 @@ class Requirement(Part, frozen=True, kw_only=True):
     text: str
 
 
+class Import(Part, frozen=True, kw_only=True):
+    """One import statement of an upstream file."""
+
+    module: str  # dotted, as written; a relative one begins with its dots
+    names: list[str]  # of `from module import names`; [] of `import module`
+    line: int
+    kind: str  # hard | lazy | optional | typing | main | dynamic | computed
+
+
+class Module(Part, frozen=True, kw_only=True):
+    """What one Python file of upstream imports."""
+
+    path: str  # <tree>/<path in it>
+    imports: list[Import]
+    broken: str = ""  # why it cannot be read, of one that is no Python 3
+
+
+class Entrypoint(Part, frozen=True, kw_only=True):
+    """A file from which upstream runs its model, and why it looks like one."""
+
+    path: str
+    score: int
+    reasons: list[str]
+
+
 class Source(Record, frozen=True, kw_only=True):
     """outputs/source.json"""
 
@@ -64,3 +89,6 @@ class Source(Record, frozen=True, kw_only=True):
     documents: list[str]
     requirements: list[Requirement]
     unreadable: list[str]
+    modules: list[Module] = []
+    entrypoints: list[Entrypoint] = []  # the likeliest first
+    imports_sha256: str = ""  # of what is imported where, without the lines

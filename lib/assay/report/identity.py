@@ -159,13 +159,49 @@ def environment(view: View) -> Safe:
         manager=record["manager"].text(),
         why=record["chosen_because"].text(),
     )
+    lacking = {entry.value for entry in record["missing"]}
     rows = [
-        [entry["name"].code(), entry["version"].text() or Safe("missing"), entry["group"].text(), entry["why"].text()]
+        [
+            entry["name"].code(),
+            entry["version"].text() or Safe("missing" if entry["name"].value in lacking else "not there"),
+            entry["group"].text(),
+            entry["why"].text(),
+        ]
         for entry in record["packages"]
     ]
     missing = Safe(", ".join(entry.code() for entry in record["missing"]))
     lack = phrase("**Missing:** {names}", names=missing) if missing else ""
-    return paragraphs(head, table(("package", "version", "group", "needed because"), rows), lack)
+    return paragraphs(
+        head,
+        phrase("{note}.", note=record["note"].text()) if record["note"].value else "",
+        table(("package", "version", "group", "needed because"), rows),
+        lack,
+        _listed("Imports that no package is known for", record["unknown"]),
+        _listed("Imports that could not be followed", record["unseen"]),
+        _rungs(record),
+    )
+
+
+def _listed(what: str, entries: Node) -> Safe:
+    found = [entry.code() for entry in entries]
+    return phrase("{what}: {found}.", what=what, found=Safe(", ".join(found))) if found else Safe("")
+
+
+def _rungs(record: Node) -> Safe:
+    """Table the ways to choose versions that were tried, when it took more than to look."""
+    if record["made"].value == "as installed" and len(list(record["rungs"])) < 2:
+        return Safe("")
+    rows = [
+        [
+            rung["number"].show(),
+            rung["what"].text(),
+            Safe(", ".join(package.code() for package in rung["packages"])),
+            rung["outcome"].text(),
+            rung["message"].text(),
+        ]
+        for rung in record["rungs"]
+    ]
+    return table(("rung", "versions tried", "added", "outcome", "why"), rows)
 
 
 def parameters(view: View) -> Safe:

@@ -1,61 +1,254 @@
-"""Stage deps: what the model needs, and what its interpreter has."""
+"""Stage deps: what the model needs, in which interpreter it runs, and a lock that has it again."""
 
-from assay import code, layout, trust
-from assay.canonical import dumps
-from assay.envs import interpreter
-from assay.errors import NeedsAnswer
-from assay.records import Environment, Match, Package
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from assay import code, isolation, layout, trust
+from assay.envs import installed, interpreter, ladder, lock, needs, pylock
+from assay.envs.pixi_work import PixiWork
+from assay.envs.resolving import Resolution
+from assay.envs.survey import Decision, Survey
+from assay.envs.trial import Trial, Work, locked_text, sealed
+from assay.errors import NeedsAnswer, StageFailed, WrongInput
+from assay.records import Environment, Import, Match, Package, Rung
 from assay.stages.job import Job
+from assay.upstream import importing
+
+TRYING = ".partial/trying"  # in the workspace: packages on trial
+
+
+def look(job: Job) -> Survey:
+    """Find out what the model needs and what is there; nothing is changed."""
+    checkpoint, source, spec = job.record("checkpoint"), job.record("source"), job.experiment
+    trust.check(checkpoint, spec.trust, spec.file)
+    supplies = job.request["files"]["supplies"]
+    takes_file = bool({"checkpoint", "**"} & set(supplies["build"]))
+    status = trust.gate(checkpoint, spec.trust, supplies["functions"], takes_file)
+    form = checkpoint.format
+    wishes = needs.wishes(form.name, form.carries, _adapter_imports(job), source, spec.source.entry)
+    chosen = job.requests.python
+    answer = job.ask("check", packages=[], modules=wishes.modules)
+    versions = interpreter.versions(job.requests.interpreter_facts["packages"])
+    usable = chosen.manager != "none"  # of the system's own Python nothing counts
+    found = needs.needs(
+        wishes,
+        provided=answer["provided_by"] if usable else {},
+        present=answer["present"] if usable else {},
+        versions=versions if usable else {},
+        source=source,
+        chosen=spec.env.map,
+    )
+    facts = {key: answer[key] for key in ("python", "implementation", "platform")}
+    survey = Survey(
+        chosen=chosen,
+        status=status,
+        wishes=wishes,
+        needs=tuple(found),
+        versions=versions,
+        optional=spec.env.optional,
+        **facts,
+    )
+    if survey.missing or not usable or (status.word == "blocked" and not job.asked):
+        return survey
+    return survey._replace(proof=prove(job, survey, ladder.AS_INSTALLED))
 
 
 def run(job: Job) -> None:
-    """Write outputs/environment.json, outputs/match.json and deps.lock."""
-    checkpoint = job.record("checkpoint")
-    trust.check(checkpoint, job.experiment.trust, job.experiment.file)
-    supplies = job.request["files"]["supplies"]
-    takes_file = bool({"checkpoint", "**"} & set(supplies["build"]))
-    status = trust.gate(checkpoint, job.experiment.trust, supplies["functions"], takes_file)
-    recipe = job.experiment.adapter
-    adapter = code.text_of(job.root / recipe, recipe) if recipe else None
-    local = {p.rsplit("/", 1)[-1].removesuffix(".py") for p in job.record("source").python_files}
-    local |= set(job.request["files"]["modules"])
-    chosen, installed = job.requests.python, tuple(job.request["facts"]["interpreter"]["packages"])
-    needs = interpreter.runtime_packages(checkpoint.format.name, adapter, installed)
-    needs = [need for need in needs if need[0].lstrip("?") not in local and not _unknown_extra(need)]
-    answer = job.ask("check", packages=[name for name, _, _ in needs])
-    found: dict[str, Package] = {}
-    for need, why, group in needs:
-        name = answer["provided"].get(need) or need.lstrip("?")
-        found.setdefault(name, Package(name=name, version=answer["versions"].get(need, ""), why=why, group=group))
-    packages = list(found.values())
-    missing = [p.name for p in packages if not p.version and p.group != "acceleration"]
-    if missing and status.word != "blocked":
-        where = f"{chosen.manager}, Python {answer['python']}"
-        raise NeedsAnswer(
-            f"{', '.join(missing)} missing in the model's environment ({where})",
-            mend=_cure(missing, {need[1:] for need, _, _ in needs if need[0] == "?"}, chosen.manager_command),
+    """Write outputs/environment.json, outputs/match.json and deps.lock; install only what was agreed to."""
+    survey = job.looked or look(job)
+    decision: Decision | None = job.decision
+    if job.asked or survey.status.word != "blocked":
+        if decision is None and not survey.serves:
+            raise NeedsAnswer(_lack(survey), where=survey.place, mend="run again on a terminal, or set env.on_missing")
+        if decision is not None and decision.choice == "stop":
+            raise NeedsAnswer(_lack(survey), where=survey.place, mend=decision.why)
+    tried = [survey.proof] if survey.proof else []
+    made = _installed(job, survey, decision, tried) if decision else None
+    if made:
+        chosen = survey.chosen
+        if made.made == lock.NEW:
+            chosen = chosen._replace(python=made.python, because="it was made for this model", note="")
+            chosen = chosen if made.environment.startswith(lock.PIXI) else chosen._replace(manager="venv")
+        job.requests.take_interpreter(chosen)
+        survey = look(job)
+    _write(job, survey, tried, made)
+
+
+def prove(
+    job: Job, survey: Survey, attempt: ladder.Attempt, python: "Path | None" = None, overlay: str = ""
+) -> ladder.Tried:
+    """Import what the model's code imports, in an environment, and say how it went."""
+    wanted = [w for w in survey.wishes.wishes if w.group in needs.REQUIRED]
+    statements = [
+        {"module": w.module or w.package.replace("-", "_"), "names": list(w.imported), "file": w.file, "line": w.line}
+        for w in wanted
+    ]
+    modules = _upstream_modules(job)
+    try:
+        answer = job.ask(
+            "try",
+            suffix=f"-{attempt.rung}",
+            python=python,
+            statements=statements,
+            overlay=overlay,
+            modules=modules,
+            source_roots=sorted({m["root"] for m in modules}),
         )
-    facts = {key: answer[key] for key in ("python", "implementation", "platform")}
-    record = Environment(
-        manager=chosen.manager, chosen_because=chosen.because, packages=packages, missing=missing, **facts
+    except StageFailed as fault:
+        return ladder.Tried(attempt, ladder.BROKEN, fault.what)
+    bad = [r for r in answer["results"] if r["outcome"] in ("missing", "broken", "refused")]
+    if not bad:
+        return ladder.Tried(attempt, ladder.OK)
+    first = bad[0]
+    where = f"{first['file']}:{first['line']}: " if first["file"] else ""
+    message = f"{where}{first['message']}"
+    return ladder.Tried(attempt, ladder.BROKEN, message, first["culprit"], first["asked_by"])
+
+
+def work(job: Job, survey: Survey, choice: str) -> "Work | PixiWork":
+    """Open what installs for this experiment, by what a person chose."""
+    log = job.log.with_name(f"{job.step}-install.log")
+    env, root, alone = job.experiment.env, job.root, choice != "add"
+    if survey.chosen.manager == "pixi":
+        return PixiWork(root, env, survey, log, alone=alone, name=job.experiment.name, waiting=job.waiting)
+    return Work(root, env, survey, job.workspace.at(TRYING), log, alone=alone, waiting=job.waiting)
+
+
+def _installed(job: Job, survey: Survey, decision: Decision, tried: "list[ladder.Tried]") -> "Trial | None":
+    """Go up the ladder until a rung serves; None when nothing has to be installed."""
+    if decision.choice == "stop" or (survey.serves and decision.choice != "locked"):
+        return None
+    try:
+        if decision.choice == "locked":
+            return _from_lock(job, survey)
+        survey = survey._replace(optional=survey.optional or decision.optional)
+        return _climbed(job, survey, decision, tried)
+    finally:
+        shutil.rmtree(job.workspace.at(TRYING), ignore_errors=True)
+
+
+def _climbed(job: Job, survey: Survey, decision: Decision, tried: "list[ladder.Tried]") -> Trial:
+    at_work = work(job, survey, decision.choice)
+    pins = installed.pins(job.record("source"))
+    shown = Resolution(pylock.items(decision.lock), decision.lock) if decision.lock else None
+    older = at_work.older(pins)
+    while attempt := ladder.following(tried, alone=at_work.alone, pins=pins, older=older):
+        trial = at_work.attempt(attempt, shown)
+        shown = None
+        if isinstance(trial, ladder.Tried):  # no versions fit together
+            tried.append(trial)
+            continue
+        kept = False
+        try:
+            proof = prove(job, survey, attempt, trial.python, trial.overlay)
+            tried.append(proof._replace(packages=trial.packages, dates=trial.dates))
+            if proof.outcome == ladder.OK:
+                at_work.keep(trial)
+                kept = True
+                return trial
+        finally:
+            at_work.drop(trial, kept=kept)
+    raise StageFailed(
+        f"no versions serve: {ladder.table(tried)}", where=survey.place, mend="pin what works in env.index.constraints"
     )
-    job.write("environment", record)
-    job.write("match", Match(status=status, trusted=trust.given(checkpoint, job.experiment.trust)))
-    lock = {"schema": 1, "manager": chosen.manager, **facts, "packages": {p.name: p.version for p in packages}}
-    job.out(layout.DEPS_LOCK).write_text(dumps(lock), "utf-8")
 
 
-def _cure(missing: list[str], imports: set[str], command: str) -> str:
-    """Say what to install; which package provides an import that we do not know is not guessed."""
-    known = [name for name in missing if name not in imports]
-    cures = [f"install with: {command} {' '.join(known)}"] if known else []
-    unknown = [name for name in missing if name in imports]
-    if unknown:
-        cures.append(f"install whatever provides import {', '.join(unknown)} with: {command} PACKAGE")
-    return "; ".join(cures)
+def _from_lock(job: Job, survey: Survey) -> Trial:
+    """Make what deps.lock says again."""
+    kept = lock.read(job.workspace.at(layout.DEPS_LOCK))
+    if kept is None:
+        raise StageFailed("is not there", where=layout.DEPS_LOCK, mend="run doit deps first, without --locked")
+    return work(job, survey, "new").from_lock(kept, locked_text(kept, job.workspace.path))
 
 
-def _unknown_extra(need: tuple[str, str, str]) -> bool:
-    """Tell an optional import that no package is known for: what is not there and not needed says nothing."""
-    name, _, group = need
-    return name.startswith("?") and group == "acceleration"
+def _upstream_modules(job: Job) -> "list[dict[str, str]]":
+    """Name upstream's files that are imported as a proof, where its code may run at all."""
+    source, spec = job.record("source"), job.experiment
+    if isolation.LEVELS.index(isolation.best().level) > isolation.LEVELS.index(spec.sandbox):
+        return []
+    form = job.record("checkpoint").format
+    roots = needs.roots_of(form.carries, _adapter_imports(job) is not None, source, spec.source.entry)
+    return [{"path": f"refs/{path}", "root": f"refs/{path.partition('/')[0]}"} for path in roots]
+
+
+def _adapter_imports(job: Job) -> "list[Import] | None":
+    """Read what the recipe's adapter imports from elsewhere than beside it; None when there is no adapter."""
+    recipe = job.experiment.adapter
+    if not recipe:
+        return None
+    found, broken = importing.read(code.text_of(job.root / recipe, recipe))
+    if broken:
+        raise WrongInput(f"cannot be parsed as Python: {broken}", where=recipe, mend="correct it")
+    beside = {*job.request["files"]["modules"], "assay_worker"}
+    return [one for one in found if one.module.partition(".")[0] not in beside]
+
+
+def _lack(survey: Survey) -> str:
+    if survey.missing:
+        return f"{', '.join(n.name.lstrip('?') for n in survey.missing)} missing in the model's environment"
+    return f"what is installed does not serve: {survey.proof.message if survey.proof else 'it is no environment'}"
+
+
+def _write(job: Job, survey: Survey, tried: "Sequence[ladder.Tried]", made: "Trial | None") -> None:
+    checkpoint = job.record("checkpoint")
+    job.write("environment", _environment(survey, tried, made))
+    job.write("match", Match(status=survey.status, trusted=trust.given(checkpoint, job.experiment.trust)))
+    kept, text = _locked(job, survey, made)
+    for name in kept.files:
+        job.out(name).write_text(text, "utf-8")
+    job.out(layout.DEPS_LOCK).write_text(lock.text(kept), "utf-8")
+
+
+def _environment(survey: Survey, tried: "Sequence[ladder.Tried]", made: "Trial | None") -> Environment:
+    unknown = [n for n in survey.needs if not n.known and not n.version]
+    return Environment(
+        manager=survey.chosen.manager,
+        chosen_because=survey.chosen.because,
+        made=made.made if made else lock.AS_INSTALLED,
+        note=survey.chosen.note,
+        rungs=[_rung(one) for one in tried],
+        packages=[Package(name=n.name, version=n.version, why=n.why, group=n.group) for n in survey.needs],
+        missing=[n.name for n in survey.missing],
+        unseen=list(survey.wishes.unseen),
+        unknown=[f"{n.name[1:]}: {n.doubt or 'no package is known that provides it'}" for n in unknown],
+        python=survey.python,
+        implementation=survey.implementation,
+        platform=survey.platform,
+    )
+
+
+def _rung(one: ladder.Tried) -> Rung:
+    return Rung(
+        number=one.attempt.rung,
+        what=one.attempt.what,
+        packages=list(one.packages),
+        outcome=one.outcome,
+        message=one.message,
+        culprit=one.culprit,
+    )
+
+
+def _locked(job: Job, survey: Survey, made: "Trial | None") -> "tuple[lock.Lock, str]":
+    """Compose deps.lock, and the lock file beside it."""
+    env = job.experiment.env
+    kept = lock.Lock(
+        manager=survey.chosen.manager,
+        packages=installed.closure(job.requests.python.python, [n.name for n in survey.needs if n.version]),
+        asked={"manager": env.manager, "python": env.python},
+        python=survey.python,
+        implementation=survey.implementation,
+        platform=survey.platform,
+    )
+    return (sealed(kept, made, env), made.resolution.lock) if made else _as_before(job, kept)
+
+
+def _as_before(job: Job, kept: lock.Lock) -> "tuple[lock.Lock, str]":
+    """Keep the lock that made this environment, as long as what is in it is what was locked."""
+    old = lock.read(job.workspace.at(layout.DEPS_LOCK))
+    if old is None or old.made == lock.AS_INSTALLED:
+        return kept, ""
+    same = all(getattr(old, name) == getattr(kept, name) for name in ("python", "platform", "packages", "asked"))
+    if not same:
+        return kept, ""
+    return old, locked_text(old, job.workspace.path)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from assay.errors import NeedsAnswer, StageFailed
 
 if TYPE_CHECKING:  # names for the reader; a change there is no change of any stage
     from assay.domain import Experiment
+    from assay.envs.survey import Decision, Survey
     from assay.journal import Entry
     from assay.plan import Stage
     from assay.requests import Requests
@@ -42,6 +44,10 @@ class Job:
         self.discovered: set[str] = set()  # files read besides the declared ones
         self.kept: set[str] = set()  # promised files that stay as they are
         self.moving = False  # whether a branch may move to its newest commit
+        self.asked = False  # whether this stage was asked for by its name
+        self.looked: Survey | None = None  # what was found out before the question
+        self.decision: Decision | None = None  # what was answered
+        self.waiting: Callable[[str], None] = lambda _holder: None  # told whom we wait for
         self.log = workspace.at(f"logs/{self.step}.log")
 
     @property
@@ -99,8 +105,8 @@ class Job:
                     return records.Status(**status)
         return None
 
-    def ask(self, verb: str, *, suffix: str = "", **more: Any) -> Any:
-        """Have the model's interpreter do a verb; give its answer, or fail in one line."""
+    def ask(self, verb: str, *, suffix: str = "", python: Path | None = None, **more: Any) -> Any:
+        """Have the model's interpreter, or another one, do a verb; give its answer, or fail in one line."""
         from assay import bridge
 
         bridge.install_worker(self.workspace.path)
@@ -108,7 +114,7 @@ class Job:
         request_file = self.out(f"scripts/{self.step}{suffix}.json")
         checkpoint = self.requests.checkpoint_path if "checkpoint" in more else None
         outcome = bridge.run(
-            python=self.requests.python.python,
+            python=python or self.requests.python.python,
             workspace=self.workspace.path,
             request=request,
             request_file=request_file.relative_to(self.workspace.path).as_posix(),

@@ -35,7 +35,12 @@ def run(job: Job) -> None:
 def _answer(job: Job, name: str, batch: int, threads: int, precision: str) -> Any:
     if precision != "fp32":
         return {"blocked": f"{precision} is not offered for this format yet"}
-    how = {"threads": threads, "batch": batch, "precision": precision, "seconds": job.experiment.measure.seconds}
+    how: dict[str, Any] = {
+        "threads": threads,
+        "batch": batch,
+        "precision": precision,
+        "seconds": job.experiment.measure.seconds,
+    }
     return job.ask("measure", suffix=f"-{name}", **job.model_request(), items=job.items(), **how)
 
 

@@ -19,7 +19,9 @@ model:
   task: detection
   claimed: {url: https://example.org/y, version: 1.10, license: on}
 source: {repo: https://example.org/y.git, rev: 0123456}
-env: {manager: venv, python: /opt/py/bin/python, on_missing: fail, index: {torch: https://example.org/cpu}}
+env:
+  {manager: venv, python: /opt/py/bin/python, on_missing: fail, map: {cv2: opencv-python-headless},
+   index: {url: https://example.org/simple, find_links: wheels/, build: [basicsr], cooldown_days: 0}}
 device: cuda:1
 inputs: {find: synthetic, count: 3, labels: ./data//labels.json}
 contract:
@@ -58,6 +60,11 @@ def test_full(tmp_path: pathlib.Path) -> None:
     assert found.model.claimed == {"url": "https://example.org/y", "version": "1.10", "license": "on"}
     assert found.source == domain.SourceSpec(repo="https://example.org/y.git", rev="0123456")
     assert found.env.python == "/opt/py/bin/python"
+    assert found.env.map == {"cv2": "opencv-python-headless"}
+    index = domain.IndexSpec(
+        url="https://example.org/simple", find_links=("wheels/",), build=("basicsr",), cooldown_days=0
+    )
+    assert found.env.index == index
     assert (found.device, found.train, found.workspace) == ("cuda:1", True, "tmp/y")
     assert found.inputs == domain.InputSpec(find=("synthetic",), count=3, labels="data/labels.json")
     assert found.measure == domain.MeasureSpec(batch=(1, 8), threads=(1, "all"), precision=("fp16",), seconds=2.0)

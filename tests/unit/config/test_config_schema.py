@@ -84,7 +84,9 @@ def test_every_example_and_default_is_valid(tmp_path: pathlib.Path) -> None:
         extra = "\nmeasure: {batch: [1, 8]}" if key.path == "targets" else ""
         recipe = "\nrecipe: ~" if key.path != "recipe" else ""
         repo = ", repo: https://example.org/a.git" if key.path == "source.rev" else ""
-        own = f"{group}: {{{name}: {key.example}{repo}}}" if group else f"{name}: {key.example}"
+        own = f"{name}: {key.example}{repo}"
+        for above in reversed(group.split(".") if group else []):
+            own = f"{above}: {{{own}}}"
         if group == "model":
             rest = {"checkpoint": "name: x", "name": "checkpoint: a"}.get(name, "name: x, checkpoint: a")
             own = f"model: {{{name}: {key.example}, {rest}}}"

@@ -94,8 +94,18 @@ def test_conda_and_the_one_that_runs_and_none(tmp_path: Path) -> None:
     bare = tmp_path / "bare" / "bin"
     bare.mkdir(parents=True)
     (bare / "python").write_text("")
-    with pytest.raises(NeedsAnswer, match=r"no environment .* make one"):
-        choose(tmp_path, bare / "python")
+    chosen = choose(tmp_path, bare / "python")
+    assert (chosen.python, chosen.manager) == (bare / "python", "none")
+    assert "no environment is here" in chosen.because
+
+
+@pytest.mark.parametrize("lock, add", [("uv.lock", "uv add"), ("poetry.lock", "poetry add"), ("pdm.lock", "pdm add")])
+def test_the_venv_of_a_project_is_taken_with_a_warning(tmp_path: Path, lock: str, add: str) -> None:
+    python = environment(tmp_path / ".venv")
+    (tmp_path / lock).touch()
+    chosen = choose(tmp_path, Path(sys.executable))
+    assert (chosen.python, chosen.manager) == (python, "venv")
+    assert lock in chosen.note and f"`{add} PACKAGE`" in chosen.note
 
 
 def test_broken_environments(tmp_path: Path) -> None:
@@ -165,61 +175,3 @@ def test_importing_is_light() -> None:
         [sys.executable, "-S", "-c", script], env={"PYTHONPATH": HOME}, capture_output=True, text=True, check=True
     )
     assert not set(done.stdout.split()) & heavy
-
-
-def test_what_onnx_needs() -> None:
-    assert interpreter.runtime_packages("onnx", None) == [
-        ("onnxruntime", "runs onnx", "runtime"),
-        ("numpy", "runs onnx", "runtime"),
-    ]
-    installed = ("onnxruntime_gpu-1.20.0", "numpy-2.4.6")
-    assert interpreter.runtime_packages("onnx", None, installed)[0][0] == "onnxruntime-gpu"
-
-
-ADAPTER = """
-import os, sys, json
-import numpy as np
-from PIL import Image
-from . import helper
-import cv2, yaml
-from sklearn.metrics import f1_score
-from typing import TYPE_CHECKING
-if TYPE_CHECKING:
-    import pandas
-try:
-    import numba
-except ImportError:
-    numba = None
-try:
-    import scipy
-except ImportError as error:
-    raise SystemExit(1) from error
-
-def preprocess(path):
-    import soundfile
-    from google.protobuf import text_format
-    import lookalike_cv
-"""
-
-
-def test_what_an_adapter_imports() -> None:
-    found = interpreter.runtime_packages("onnx", ADAPTER)
-    assert found[2:] == [
-        ("pillow", "adapter.py:4 imports PIL", "model"),
-        ("opencv-python", "adapter.py:6 imports cv2", "model"),
-        ("PyYAML", "adapter.py:6 imports yaml", "model"),
-        ("scikit-learn", "adapter.py:7 imports sklearn", "model"),
-        ("numba", "adapter.py:12 imports numba", "acceleration"),
-        ("scipy", "adapter.py:16 imports scipy", "model"),
-        ("soundfile", "adapter.py:21 imports soundfile", "model"),
-        ("protobuf", "adapter.py:22 imports google.protobuf", "model"),
-        ("?lookalike_cv", "adapter.py:23 imports lookalike_cv", "model"),
-    ]
-    present = interpreter.runtime_packages("onnx", "import cv2", ("opencv_contrib_python_headless-4.10",))
-    assert present[2][0] == "opencv-contrib-python-headless"
-
-
-@pytest.mark.parametrize("source", ["import (", "x = 1\0", "x = " + "-" * 100_000 + "1"], ids=["syntax", "nul", "deep"])
-def test_an_adapter_that_does_not_parse(source: str) -> None:
-    with pytest.raises(WrongInput, match="cannot be parsed"):
-        interpreter.runtime_packages("onnx", source)

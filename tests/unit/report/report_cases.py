@@ -178,10 +178,21 @@ def ran(n: int, picture: bool = True) -> dict[str, records.Record]:
 def surroundings() -> dict[str, records.Record]:
     """Write environment and parameters."""
     package = records.Package(name="onnxruntime", version="1.20.1", why="the checkpoint is onnx", group="runtime")
+    lazy = records.Package(name="thop", version="", why="up/detect.py:118 imports thop", group="utility")
+    broken = records.Rung(
+        number=2, what="the latest of what is missing", packages=["onnxruntime==1.21.0"], outcome="broken",
+        message="adapter.py:3: onnxruntime has no InferenceSession", culprit="onnxruntime",
+    )
+    served = records.Rung(
+        number=4, what="upstream's own pins", packages=["onnxruntime==1.20.1"], outcome="ok", message="", culprit="",
+    )
     return {
         "environment": records.Environment(
             manager="venv", chosen_because="no other manager was found", python="3.11.9", implementation="CPython",
-            platform="linux-x86_64", packages=[package], missing=[],
+            platform="linux-x86_64", packages=[package, lazy], missing=[], made="added",
+            note="uv.lock is here: `uv sync` removes what it does not list; `uv add PACKAGE` lists it",
+            rungs=[broken, served], unseen=["up/registry.py:9 (module name is computed)"],
+            unknown=["mystery: no package is known that provides it"],
         ),
         "params": records.Params(
             params={"score_threshold": records.Param(value=0.25, origin="yaml", used_by=["postprocess"])}

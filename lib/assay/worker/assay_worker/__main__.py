@@ -7,7 +7,13 @@ REQUEST (JSON, relative paths only):
     adapter (a path or ""), functions (what the adapter gives), source_roots, device auto|cpu|cuda, threads,
     precision, batch, batch_axis, max_batch, params,
     inputs and outputs [{name, dtype, shape}], items [{id, file}], and what the verb alone needs:
-    check: packages [name]       which interpreter and packages are here
+    check: packages [name], modules [import name]
+                                 which interpreter and packages are here, and which modules: {python, implementation,
+                                 platform, versions, provided, provided_by {module: [package]}, present {module: bool}}
+    try: statements [{module, names, file, line}], overlay (a folder or ""), modules [{path, root}]
+                                 import each statement, each of upstream's files, then the adapter: {versions, results
+                                 [{module, file, line, outcome, message, culprit, asked_by, name}]}, outcome one of
+                                 ok, missing, broken, refused, other; what it tries stands in the log as "try: ..."
     probe                        what the model accepts, seen by running it on made-up tensors
     infer                        preprocess and run each item; writes DIR/raw/<id>.npz
     decode: items [{.., raw}]    postprocess and draw; writes DIR/outputs/predictions.json, DIR/pictures/<id>.png
@@ -19,8 +25,9 @@ ANSWER (JSON, written aside and renamed; the only sign of success):
     "ok", "error": {"kind", "message", "name", "where"}, kind one of missing-package, out-of-memory, refused,
     adapter-error, upstream-error, unsupported, worker-error. The traceback goes to stderr.
 "read" lists the workspace's files that were imported or opened, "outside" those elsewhere, by full path;
-"packages" the distributions that were imported, as "numpy-2.4.6"; "lacking" what should have been kept from the
-model's code and could not be, because this kernel has no means.
+"packages" the distributions that were imported, as "numpy-2.4.6"; "warnings" first the attempts to install packages,
+each refused; "lacking" what should have been kept from the model's code and could not be, because this kernel has no
+means.
 Exit code: 0 with "ok", 1 with "error".
 The checkpoint's files at PATH must have the stat keys that the file ASSAY_EXAMINED lists ({name: [size, mtime_ns,
 ctime_ns, ino]}) or, without that, the SHA-256 in REQUEST.
@@ -39,12 +46,13 @@ import traceback
 import warnings
 from typing import Any
 
-from assay_worker import load, packages
+from assay_worker import guard_install, load, packages
 from assay_worker.faults import Fault, tagged
 from assay_worker.trace import Trace
 
 PROTOCOL = 1
-VERBS = {"check": "check", "probe": "probe", "infer": "infer", "decode": "decode", "measure": "measure"}
+VERBS = {name: name for name in ("check", "probe", "infer", "decode", "measure")}
+VERBS["try"] = "attempt"
 NAMED = ("numpy", "onnxruntime", "torch", "PIL", "cv2")
 KEPT_WARNINGS = 50
 
@@ -65,8 +73,8 @@ def main(argv: list[str]) -> int:
     answer = answered(request_file, out, checkpoint, trace)
     if os.getpid() != worker:
         return 0  # upstream's code forked and its copy came back here: it has no say
-    answer.update(protocol=PROTOCOL, read=trace.read(), outside=trace.outside(), versions=versions(), warnings=kept)
-    answer["packages"] = packages.imported()
+    answer.update(protocol=PROTOCOL, read=trace.read(), outside=trace.outside(), versions=versions())
+    answer.update(packages=packages.imported(), warnings=guard_install.warnings() + kept)
     answer.update(shut_in)
     write(answer_file, answer)
     return 0 if "ok" in answer else 1
@@ -90,6 +98,7 @@ def answered(request_file: str, out: str, checkpoint: str, trace: Trace) -> dict
         job.request = read_request(request_file)
         load.fix_threads_in_environment(job.threads)
         trace.start()
+        guard_install.start(job.places())
         if job.request.get("checkpoint"):
             load.verify(job)
         value = importlib.import_module("assay_worker." + VERBS[job.request["verb"]]).run(job)
@@ -98,7 +107,7 @@ def answered(request_file: str, out: str, checkpoint: str, trace: Trace) -> dict
         return {"ok": value}
     except BaseException as error:  # sys.exit in upstream's code is a failure, not an end
         traceback.print_exc()
-        return {"error": tagged(error, job.places())}
+        return {"error": tagged(guard_install.behind(error) or error, job.places())}
 
 
 def read_request(path: str) -> dict[str, Any]:

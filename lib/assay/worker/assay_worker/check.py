@@ -1,4 +1,4 @@
-"""Verb check: which interpreter this is and which packages it has. Nothing is imported."""
+"""Verb check: which interpreter this is, which packages it has and which modules they give. Nothing is imported."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sysconfig
 from importlib import metadata
 from typing import Any
 
+from assay_worker import distributions
 from assay_worker.load import Job
 
 
@@ -14,12 +15,15 @@ def run(job: Job) -> dict[str, Any]:
     """Name the interpreter and the version of each package asked for, "" when it is missing; `?name` is an import."""
     asked = job.request.get("packages", [])
     provided = {name: provider(name[1:]) for name in asked if name.startswith("?")}
+    provided_by = distributions.holding(job.request.get("modules", []))
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
         "platform": sysconfig.get_platform(),
         "versions": {name: version(provided.get(name, name)) for name in asked},
         "provided": provided,
+        "provided_by": provided_by,
+        "present": {name: bool(names) or distributions.findable(name) for name, names in provided_by.items()},
     }
 
 

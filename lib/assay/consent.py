@@ -1,0 +1,249 @@
+"""One question for all experiments that miss packages: what, how large, from when, why; and what the answer means."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from assay import layout, plan, terminal
+from assay.envs import ladder, lock, needs
+from assay.envs.pixi_work import PixiWork
+from assay.envs.survey import Decision, Survey
+from assay.errors import Fault
+from assay.stages import deps
+
+if TYPE_CHECKING:
+    from assay.build import Build
+    from assay.engines.doit import Run
+    from assay.envs.resolving import Resolution
+
+ADD, NEW, STOP, LOCKED = "add", "new", "stop", "locked"
+MAY_ADD = ("venv", "pixi")  # into a conda prefix or the system's Python nothing is put
+HUGE = 200 << 20  # bytes; a download to be pointed out
+
+
+class Wanted(NamedTuple):
+    """What one experiment misses, and what could be done about it."""
+
+    name: str
+    survey: Survey
+    found: "Resolution | None"  # the files, where they could be found
+    notes: tuple[str, ...]
+    choices: tuple[str, ...]
+    commands: dict[str, tuple[str, ...]]
+
+
+def settle(run: "Run", names: "list[str]") -> None:
+    """Look at what each of these experiments misses; decide by the command line, its file, or by asking once."""
+    waiting = {}
+    for name in names:
+        build = run.builds[name]
+        try:
+            survey = _looked(run, name, build)
+            decision = _told(run, build, survey)
+        except Fault as fault:
+            run.faults[f"deps:{name}"] = fault
+            continue
+        build.looked, build.decision = survey, decision
+        if decision is None and not survey.serves and (survey.status.word != "blocked" or "deps" in run.asked):
+            waiting[name] = _wanted(run, name, build, survey)
+    if waiting:
+        _decide(run, waiting)
+
+
+def _looked(run: "Run", name: str, build: "Build") -> Survey:
+    stage = plan.BY_NAME["deps"]
+    with run.machine(stage):
+        job = build.job(stage)
+        job.asked = "deps" in run.asked
+        return deps.look(job)
+
+
+def _told(run: "Run", build: "Build", survey: Survey) -> Decision | None:
+    """Give the decision that needs no question: told to take the lock, or agreed to when the lock was made."""
+    if "--locked" in run.line.flags:
+        return Decision(LOCKED)
+    kept = lock.read(build.workspace.at(layout.DEPS_LOCK))
+    if kept is None or kept.made != lock.NEW or survey.serves:
+        return None
+    env = build.experiment.env
+    same = kept.asked == {"manager": env.manager, "python": env.python}
+    gone = same and {n.name for n in survey.missing} <= {*kept.wanted}
+    return Decision(LOCKED) if gone and not lock.is_there(run.session.root, kept.environment) else None
+
+
+def _wanted(run: "Run", name: str, build: "Build", survey: Survey) -> Wanted:
+    choices = (ADD, NEW) if survey.chosen.manager in MAY_ADD else (NEW,)
+    policy = build.experiment.env.on_missing
+    first = policy if policy in choices else choices[0]
+    if not survey.missing:
+        choices = (NEW,)  # all is there and does not serve: adding would have to replace what others use
+        first = NEW
+    notes = [survey.chosen.note] if survey.chosen.note else []
+    if not survey.missing and survey.proof:
+        notes.append(f"what is installed does not serve: {survey.proof.message}")
+    notes += [
+        f"no package is known for {n.name[1:]}: {n.doubt or 'nothing says which provides it'} ({n.why}); "
+        f"write env.map: {{{n.name[1:]}: PACKAGE}}"
+        for n in survey.unknown
+    ]
+    commands = _by_uv(survey)
+    found = None
+    try:
+        work = deps.work(build.job(plan.BY_NAME["deps"]), survey, first)
+        if isinstance(work, PixiWork):
+            shown = {c: work if c == first else deps.work(build.job(plan.BY_NAME["deps"]), survey, c) for c in choices}
+            plans = {c: one.plan() for c, one in shown.items() if isinstance(one, PixiWork)}
+            commands = {c: tuple(one.shown.splitlines()) for c, one in plans.items()}
+            notes += plans[first].limits
+        elif not survey.unknown:
+            found = work.resolve(ladder.following([], alone=first == NEW, pins=(), older=()) or ladder.AS_INSTALLED)
+            notes += found.notes
+    except Fault as fault:
+        notes.append(str(fault))
+    return Wanted(name, survey, found, tuple(notes), choices, {c: commands[c] for c in choices if c in commands})
+
+
+def _by_uv(survey: Survey) -> dict[str, tuple[str, ...]]:
+    """Say what a person would type to the same end."""
+    names = [n.name for n in survey.missing if n.known]
+    wide = [n.name for n in survey.needs if n.known and n.group in needs.REQUIRED]
+    return {
+        ADD: (f"uv pip install --python {survey.chosen.python} {' '.join(names)}",),
+        NEW: (f"uv venv --python {survey.python} NEW", f"uv pip install --python NEW {' '.join(wide)}"),
+    }
+
+
+# ---------------------------------------------------------------- deciding
+def _decide(run: "Run", waiting: dict[str, Wanted]) -> None:
+    asking = {}
+    for name, wanted in waiting.items():
+        policy = run.builds[name].experiment.env.on_missing
+        if wanted.survey.unknown:
+            _stop(run, wanted, "; ".join(n for n in wanted.notes if n.startswith("no package is known")))
+        elif policy in (ADD, NEW) and policy not in wanted.choices:
+            _stop(run, wanted, f"nothing is added to {wanted.survey.place} here; env.on_missing: new would serve")
+        elif policy in (ADD, NEW):
+            run.builds[name].decision = _decision(wanted, policy)
+        elif policy == "ask" and not run.line.json:
+            asking[name] = wanted
+        else:
+            _stop(run, wanted, _how(wanted))
+    answer, optional = _asked(run, list(asking.values())) if asking else ("", False)
+    for name, wanted in asking.items():
+        if answer in wanted.choices or (answer == ADD and NEW in wanted.choices):
+            choice = answer if answer in wanted.choices else NEW
+            run.builds[name].decision = _decision(wanted, choice, optional)
+        else:
+            _stop(run, wanted, _how(wanted))
+
+
+def _decision(wanted: Wanted, choice: str, optional: bool = False) -> Decision:
+    shown = choice == (wanted.choices[0]) and not optional and wanted.found is not None
+    return Decision(choice, optional, wanted.found.lock if shown and wanted.found else "")
+
+
+def _stop(run: "Run", wanted: Wanted, why: str) -> None:
+    run.builds[wanted.name].decision = Decision(STOP, why=why)
+    run.plans[wanted.name] = as_json(wanted)
+
+
+def _how(wanted: Wanted) -> str:
+    first = wanted.commands.get(wanted.choices[0], ())
+    return (
+        f"answer on a terminal, set env.on_missing to {' or '.join(wanted.choices)}, or: {' && '.join(first)}"
+        if first
+        else wanted.notes[-1]
+    )
+
+
+def as_json(wanted: Wanted) -> dict[str, Any]:
+    """Give the plan for a machine."""
+    survey = wanted.survey
+    return {
+        "manager": survey.chosen.manager,
+        "because": survey.chosen.because,
+        "python": survey.python,
+        "missing": [
+            {"name": n.name.lstrip("?"), "known": n.known, "why": n.why, "group": n.group} for n in survey.missing
+        ],
+        "optional": [{"name": n.name.lstrip("?"), "why": n.why} for n in _optional(survey)],
+        "install": [
+            {
+                "name": i.name,
+                "version": i.version,
+                "bytes": i.size,
+                "uploaded": i.uploaded,
+                "file": i.file,
+                "from": i.url_shown,
+                "sha256": i.sha256,
+            }
+            for i in (wanted.found.items if wanted.found else ())
+        ],
+        "choices": list(wanted.choices),
+        "commands": {choice: list(lines) for choice, lines in wanted.commands.items()},
+        "notes": list(wanted.notes),
+    }
+
+
+def _optional(survey: Survey) -> "list[needs.Need]":
+    return [n for n in survey.needs if n.group not in needs.REQUIRED and not n.version]
+
+
+# ---------------------------------------------------------------- asking
+def _asked(run: "Run", wanted: list[Wanted]) -> tuple[str, bool]:
+    """Ask on the terminal; "" where there is none, or when the answer is to change nothing."""
+    with terminal.opened() as screen:
+        if screen is None:
+            return "", False
+        run.progress.clear()
+        screen.write("\n" + "\n".join(line for one in wanted for line in table(one)) + "\n\n")
+        optional = False
+        while True:
+            screen.write(_question(wanted, optional))
+            answer = screen.readline()
+            word = answer.strip().lower()[:1]
+            if word == "p":
+                screen.write(
+                    "".join(f"  {line}\n" for one in wanted for lines in one.commands.values() for line in lines)
+                )
+            elif word == "o" and any(_optional(one.survey) for one in wanted):
+                optional = not optional
+            elif word in ("a", "n") or not answer or word in ("", "q"):
+                return {"a": ADD, "n": NEW}.get(word, ""), optional
+            else:
+                screen.write(f"  {word!r} is none of these\n")
+
+
+def _question(wanted: list[Wanted], optional: bool) -> str:
+    choices = {choice for one in wanted for choice in one.choices}
+    lines = ["[a] add to the environment in use"] if ADD in choices else []
+    lines.append("[n] a new environment for this model" + ("s" if len(wanted) > 1 else ""))
+    lines.append("[p] print the commands")
+    if any(_optional(one.survey) for one in wanted):
+        lines.append(f"[o] {'leave the optional ones out again' if optional else 'the optional ones too'}")
+    lines.append("[q] quit, change nothing")
+    return "  " + "\n  ".join(lines) + "\nanswer [q]: "
+
+
+def table(wanted: Wanted) -> list[str]:
+    """Show what would be installed for one experiment."""
+    survey = wanted.survey
+    lines = [f"{wanted.name}: packages are missing; {survey.place} ({survey.chosen.because})"]
+    items = {i.name: i for i in wanted.found.items} if wanted.found else {}
+    rows = []
+    for need in survey.missing if survey.missing else [n for n in survey.needs if n.known]:
+        item = items.pop(need.name.lower().replace("_", "-"), None)
+        facts = (item.version, _size(item.size), item.uploaded) if item else ("", "", "")
+        rows.append((need.group, need.name, *facts, need.why))
+    rows += [("with them", i.name, i.version, _size(i.size), i.uploaded, "") for i in items.values()]
+    rows += [("optional", n.name.lstrip("?"), "", "", "", n.why) for n in _optional(survey)]
+    widths = [max(len(row[column]) for row in rows) for column in range(5)] if rows else []
+    lines += ["  " + "  ".join([*(t.ljust(w) for t, w in zip(row, widths)), row[5]]).rstrip() for row in rows]
+    total = sum(i.size or 0 for i in wanted.found.items) if wanted.found else 0
+    if total:
+        lines.append(f"  {_size(total)} to fetch" + (", which is a lot" if total > HUGE else ""))
+    return lines + [f"  ! {note}" for note in wanted.notes]
+
+
+def _size(count: int | None) -> str:
+    if count is None:
+        return "?"
+    return f"{count / (1 << 20):.1f} MiB" if count >= 100_000 else f"{count / 1024:.1f} KiB"

@@ -1,0 +1,117 @@
+"""Packages on trial in a pixi workspace: pixi chooses and installs, and what does not serve is taken back."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from assay import files
+from assay.domain import EnvSpec
+from assay.envs import ladder, lock, needs, pixi, pixi_manifest, pixi_plan
+from assay.envs.interpreter import normal
+from assay.envs.ladder import Attempt, Tried
+from assay.envs.lock import Lock
+from assay.envs.resolving import Resolution
+from assay.envs.survey import Survey
+from assay.envs.trial import Trial
+from assay.errors import StageFailed, WrongInput
+
+LOCK = "pixi.lock"
+
+
+class PixiWork:
+    """Installing for one experiment by pixi: into the default environment, or into one of its own."""
+
+    def __init__(
+        self, root: Path, env: EnvSpec, survey: Survey, log: Path, *, alone: bool, name: str,
+        waiting: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        found = pixi_manifest.manifest(root, root)
+        if found is None:
+            raise WrongInput("no pixi manifest is here", where="env.manager", mend="set it to venv")
+        self.manifest, self.env, self.survey = found, env, survey
+        self.alone, self.waiting, self.root = alone, waiting, root
+        self.name = environment_of(name) if alone else "default"
+        self.call = pixi.Call(pixi.needed(os.environ, found), os.environ, log)
+        self._before: dict[Path, bytes | None] = {}
+
+    @property
+    def wanted(self) -> list[str]:
+        """Name what is asked for."""
+        if not self.alone:
+            return [need.name for need in self.survey.missing if need.known]
+        wide = needs.GROUPS if self.survey.optional else needs.REQUIRED
+        return [need.name for need in self.survey.needs if need.group in wide and need.known]
+
+    def older(self, pins: Sequence[str]) -> list[str]:
+        """Name no older Pythons: pixi brings whichever is asked for by env.python in the manifest."""
+        return []
+
+    def plan(self, constraints: Sequence[str] = ()) -> pixi_plan.Plan:
+        """Plan what pixi is told."""
+        limits = {normal(_name(one)): one for one in constraints}
+        specs = tuple(limits.get(normal(name), name) for name in self.wanted)
+        python = ".".join(self.survey.python.split(".")[:2])
+        answer = pixi_plan.NEW if self.alone else pixi_plan.ADD
+        wish = pixi_plan.Wanted(answer, specs, self.name, python if self.alone else "", self.env.index, self.root)
+        return pixi_plan.commands(wish, pixi_manifest.read(self.manifest))
+
+    def attempt(self, attempt: Attempt, _known: "Resolution | None" = None) -> "Trial | Tried":
+        """Have pixi install an attempt's packages; or say that it could not."""
+        if attempt.cutoff or attempt.cutoffs:
+            return Tried(attempt, ladder.UNSOLVABLE, "pixi's workspace is not taken back in time")
+        plan = self.plan(attempt.constraints)
+        self._before = {path: path.read_bytes() if path.exists() else None for path in self._files()}
+        try:
+            done = pixi.apply(plan, self.call, self.waiting)
+        except StageFailed as fault:
+            return Tried(attempt, ladder.UNSOLVABLE, fault.what)
+        text = self._files()[1].read_text("utf-8", "replace") if self._files()[1].exists() else ""
+        made = lock.NEW if self.alone else lock.ADDED
+        where = f"{lock.PIXI}{self.name}"
+        return Trial(
+            self._python(), "", Resolution((), text, done.limits), made, tuple(self.wanted), where, lock_file=LOCK
+        )
+
+    def keep(self, trial: Trial) -> None:
+        """Leave what serves as it is."""
+
+    def drop(self, trial: Trial, *, kept: bool) -> None:
+        """Take back what does not serve: manifest and lock byte for byte, then the packages."""
+        if kept:
+            return
+        for path, content in self._before.items():
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                files.write(path, content)
+        if not self.alone:
+            pixi.restore(self.manifest, self.name, self.call)
+
+    def from_lock(self, kept: Lock, text: str) -> Trial:
+        """Have pixi make an environment from its lock; another lock than the one that was used is refused."""
+        path = self._files()[1]
+        if not path.is_file() or files.text_sha256(path.read_text("utf-8", "replace")) != kept.files.get(LOCK):
+            raise WrongInput(
+                "is not the one that deps.lock was made with", where=str(path), mend="put it back, or run doit deps"
+            )
+        self.name = kept.environment.removeprefix(lock.PIXI)
+        pixi.carry_out(pixi_plan.locked(self.manifest, self.name), self.manifest, self.call)
+        return Trial(
+            self._python(), "", Resolution((), text, ()), kept.made, kept.wanted, kept.environment, lock_file=LOCK
+        )
+
+    def _python(self) -> Path:
+        return pixi.prefix(self.manifest, self.name, self.call) / "bin" / "python"
+
+    def _files(self) -> tuple[Path, Path]:
+        real = Path(os.path.realpath(self.manifest))
+        return real, real.with_name(LOCK)
+
+
+def environment_of(experiment: str) -> str:
+    """Name a pixi environment after an experiment, in the letters that pixi allows."""
+    return "assay-" + "".join(c if c.isalnum() else "-" for c in experiment.lower()).strip("-")
+
+
+def _name(requirement: str) -> str:
+    return next((requirement[:i] for i, c in enumerate(requirement) if c in "<>=!~;[ @"), requirement)

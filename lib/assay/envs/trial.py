@@ -1,0 +1,230 @@
+"""Versions on trial: found, laid aside or into an environment of their own, then kept or dropped."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from assay import files
+from assay.domain import EnvSpec
+from assay.envs import families, fresh, lock, needs, options, overlay, pipconfig, pylock, uv
+from assay.envs.faults import Unsolvable
+from assay.envs.interpreter import normal
+from assay.envs.ladder import UNSOLVABLE, Attempt, Tried
+from assay.envs.lock import Lock
+from assay.envs.resolving import Resolution, resolve
+from assay.envs.survey import Survey
+from assay.errors import StageFailed, WrongInput
+
+PYLOCK = "pylock.toml"
+OVERLAY = "overlay"
+Waiting = Callable[[str], None]
+
+
+class Trial(NamedTuple):
+    """Packages that were chosen, where they can be tried."""
+
+    python: Path
+    overlay: str  # a folder to be put before what is installed; "" of an environment of its own
+    resolution: Resolution
+    made: str  # added | new
+    wanted: tuple[str, ...]  # what was asked for by name
+    environment: str = ""  # its name in tmp/.envs
+    ours: bool = True  # whether it was made for this trial, and goes with it
+    lock_file: str = PYLOCK
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """List what is added."""
+        return tuple(f"{item.name}=={item.version}" for item in self.resolution.items)
+
+    @property
+    def dates(self) -> dict[str, str]:
+        """Give the day on which each was uploaded, where the index says so."""
+        return {normal(item.name): item.uploaded for item in self.resolution.items if item.uploaded}
+
+
+class Work:
+    """Installing for one experiment by uv: into the environment in use, or into one of its own."""
+
+    def __init__(
+        self, root: Path, env: EnvSpec, survey: Survey, scratch: Path, log: Path, *, alone: bool, waiting: Waiting
+    ) -> None:
+        self.root, self.env, self.survey, self.scratch, self.log = root, env, survey, scratch, log
+        self.alone, self.waiting = alone, waiting
+        self.python = survey.chosen.python
+        scratch.mkdir(parents=True, exist_ok=True)
+        pip = pipconfig.read(_environ(), self.python.parent.parent) if env.index.pip else {}
+        self.options = options.arguments(env.index, root, pip, scratch)
+
+    @property
+    def wanted(self) -> list[str]:
+        """Name what is asked for: what is missing, or for an environment of its own all that is needed."""
+        if not self.alone:
+            return [need.name for need in self.survey.missing if need.known]
+        wide = needs.GROUPS if self.survey.optional else needs.REQUIRED
+        return [need.name for need in self.survey.needs if need.group in wide and need.known]
+
+    def older(self, pins: Sequence[str]) -> list[str]:
+        """Name older Pythons that are installed here, the newest first, where only pins are left to try."""
+        if not (self.alone and pins):
+            return []
+        mine = _minor(self.survey.python)
+        found = {_minor(version) for version, _ in uv.pythons("", scratch=self.scratch, log=self.log)}
+        return [f"{major}.{minor}" for major, minor in sorted(found, reverse=True) if (3, 8) <= (major, minor) < mine]
+
+    def resolve(self, attempt: Attempt) -> Resolution:
+        """Find the exact files of an attempt; nothing is installed."""
+        held = self.survey.versions
+        limits = [pin for pin in attempt.constraints if self.alone or normal(_name(pin)) not in held]
+        keep = [] if self.alone else [f"{name}=={version}" for name, version in held.items() if version]
+        found = resolve(
+            python=self.interpreter(attempt.python),
+            wanted=self.wanted,
+            keep=[*keep, *limits],
+            cutoff=attempt.cutoff,
+            cutoffs=dict(attempt.cutoffs),
+            options=self.options,
+            scratch=self.scratch,
+            log=self.log,
+            alone=self.alone,
+        )
+        families.check(found.items, () if self.alone else [f"{n}-{v}" for n, v in held.items()])
+        return found
+
+    def attempt(self, attempt: Attempt, known: "Resolution | None" = None) -> "Trial | Tried":
+        """Have an attempt's packages where they can be tried; or say that no versions fit together."""
+        try:
+            found = known or self.resolve(attempt)
+        except Unsolvable as fault:
+            return Tried(attempt, UNSOLVABLE, fault.what)
+        if self.alone:
+            return self.separate(found, self.interpreter(attempt.python))
+        folder = self.scratch / OVERLAY
+        overlay.overlay(found, self.python, folder, **self._how())
+        return Trial(self.python, str(folder), found, lock.ADDED, tuple(self.wanted))
+
+    def separate(self, found: "Resolution", python: Path, name: str = "") -> Trial:
+        """Make an environment with exactly these packages, or take the one that is there already."""
+        name = name or lock.key(found.lock, ".".join(map(str, _minor(self._version(python)))), self.survey.platform)
+        folder = self.root / lock.CACHE / name
+        was_there = bool(fresh.complete(folder))
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise files.cannot_write(folder, error) from error
+        own = fresh.sync(found, folder, python=python, waiting=self.waiting, **self._how())
+        return Trial(own, "", found, lock.NEW, tuple(self.wanted), name, ours=not was_there)
+
+    def keep(self, trial: Trial) -> None:
+        """Take what was on trial over: into the environment in use, offline; one of its own is there already."""
+        if trial.overlay:
+            overlay.apply(trial.resolution, self.python, Path(trial.overlay), waiting=self.waiting, **self._how())
+
+    def drop(self, trial: Trial, *, kept: bool) -> None:
+        """Remove what was only there to be tried."""
+        if trial.overlay:
+            shutil.rmtree(trial.overlay, ignore_errors=True)
+        elif trial.ours and not kept:
+            shutil.rmtree(self.root / lock.CACHE / trial.environment, ignore_errors=True)
+
+    def interpreter(self, version: str) -> Path:
+        """Find the interpreter of a version; the one in use when none is named."""
+        if not version or _minor(version) == _minor(self.survey.python):
+            return self.python
+        found = uv.pythons(".".join(map(str, _minor(version))), scratch=self.scratch, log=self.log)
+        if not found:
+            raise StageFailed(f"Python {version} is not installed here", where="env", mend="install it, or lock anew")
+        return found[0][1]
+
+    def _version(self, python: Path) -> str:
+        if python == self.python:
+            return self.survey.python
+        listed = uv.pythons("", scratch=self.scratch, log=self.log)
+        return next((version for version, path in listed if path == python), self.survey.python)
+
+    def _how(self) -> "dict[str, Any]":
+        return {
+            "options": self.options,
+            "build": [normal(name) for name in self.env.index.build],
+            "scratch": self.scratch,
+            "log": self.log,
+        }
+
+    # ------------------------------------------------------------ from a lock
+    def from_lock(self, kept: Lock, text: str) -> Trial:
+        """Make the environment that a lock describes; a file whose hash is another is refused."""
+        if kept.platform != self.survey.platform:
+            what = f"was made on {kept.platform}, this is {self.survey.platform}"
+            raise WrongInput(what, where="deps.lock", mend="run doit deps here, which makes a lock for this machine")
+        python = self.interpreter(kept.python)
+        if kept.made == lock.NEW:
+            return self.separate(Resolution(pylock.items(text), text), python, kept.environment)
+        whole = resolve(
+            python=python,
+            wanted=[f"{name}=={version}" for name, version in kept.packages.items()],
+            options=self.options,
+            scratch=self.scratch,
+            log=self.log,
+            alone=True,
+        )
+        _same_files(whole, text)
+        return self.separate(whole, python)
+
+
+def locked_text(kept: Lock, folder: Path) -> str:
+    """Read the lock beside deps.lock; one that was changed since is refused."""
+    for name, digest in kept.files.items():
+        try:
+            text = (folder / name).read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise WrongInput("cannot be read", where=name, mend="put it back, or run doit deps to lock anew") from None
+        if files.text_sha256(text) != digest:
+            what = "is not the one that deps.lock was made with"
+            raise WrongInput(what, where=name, mend="put it back, or run doit deps")
+        return text
+    return ""
+
+
+def sealed(kept: Lock, trial: Trial, env: EnvSpec) -> Lock:
+    """Write into a lock what was installed, and how."""
+    shown = {name: value for name, value in env.index._asdict().items() if value not in ("", (), False)}
+    return kept._replace(
+        made=trial.made,
+        environment=trial.environment,
+        wanted=trial.wanted,
+        options={n: list(v) if isinstance(v, tuple) else v for n, v in shown.items()},
+        files={trial.lock_file: files.text_sha256(trial.resolution.lock)},
+    )
+
+
+def _same_files(whole: Resolution, text: str) -> None:
+    """Refuse when an index now gives another file for what was locked."""
+    known = {item.name: item for item in pylock.items(text)} if text else {}
+    for item in whole.items:
+        old = known.get(item.name)
+        if old and old.version == item.version and old.file == item.file and old.sha256 != item.sha256:
+            raise StageFailed(
+                f"{item.file}: its SHA-256 is {item.sha256[:12]}…, locked was {old.sha256[:12]}…",
+                where=PYLOCK,
+                mend="the index gives another file than the one that was used; lock anew if that is meant",
+            )
+
+
+def _environ() -> Mapping[str, str]:
+    import os
+
+    return os.environ
+
+
+def _minor(version: str) -> tuple[int, int]:
+    parts = (version.split(".") + ["0", "0"])[:2]
+    digits = ["".join(c for c in part if c.isdigit()) or "0" for part in parts]
+    return int(digits[0]), int(digits[1])
+
+
+def _name(requirement: str) -> str:
+    for i, char in enumerate(requirement):
+        if char in "<>=!~;[ @":
+            return requirement[:i]
+    return requirement

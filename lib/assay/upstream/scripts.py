@@ -1,0 +1,78 @@
+"""Reads upstream's Python files for what they import and for signs of running a model; nothing of them is run."""
+
+import io
+import tokenize
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from assay.canonical import dumps
+from assay.files import text_sha256
+from assay.records import Module
+from assay.upstream import entrypoints, importing
+from assay.upstream.requirements import READ, Unreadable, content
+
+MOST_FILES = 3_000
+MOST_DOCUMENTS = 50
+
+
+class Scripts(NamedTuple):
+    """What the Python files of all trees import and show; paths begin with the tree's name."""
+
+    modules: list[Module]
+    marks: dict[str, list[str]]
+    documented: set[str]  # the files that a document runs
+    left_out: list[str]
+
+
+def read(trees: Mapping[str, Path], python_files: Sequence[str], documents: Sequence[str]) -> Scripts:
+    """Read the files, the outermost first, and no more than can be kept."""
+    chosen = sorted(python_files, key=_outermost)[:MOST_FILES]
+    found = Scripts([], {}, set(), [])
+    for path in sorted(chosen):
+        try:
+            text = python(_place(trees, path))
+            imports, broken = importing.read(text)
+            found.marks[path] = entrypoints.marks(text)
+        except Unreadable as reason:
+            imports, broken = [], str(reason)
+        found.modules.append(Module(path=path, imports=imports, broken=broken))
+    for path in sorted(documents, key=_outermost)[:MOST_DOCUMENTS]:
+        try:
+            found.documented.update(entrypoints.commands(path, content(_place(trees, path))))
+        except Unreadable:
+            continue  # a document that cannot be read shows nothing
+    if len(python_files) > MOST_FILES:
+        found.left_out.append(f"the imports of {len(python_files) - MOST_FILES} Python files (more than {MOST_FILES})")
+    return found
+
+
+def python(path: Path) -> str:
+    """Read a Python file in the encoding that its first lines name."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(READ + 1)
+    except OSError as error:
+        raise Unreadable((error.strerror or "cannot be read").lower()) from None
+    if len(data) > READ:
+        raise Unreadable(f"longer than {READ} bytes")
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        return data.decode(encoding)
+    except (SyntaxError, UnicodeError, LookupError):
+        raise Unreadable("not text in the encoding that it names") from None
+
+
+def digest(modules: Sequence[Module]) -> str:
+    """Digest what is imported where; moving an import within its file changes nothing."""
+    found = sorted([m.path, i.module, i.names, i.kind] for m in modules for i in m.imports)
+    return text_sha256(dumps(found))
+
+
+def _outermost(path: str) -> "tuple[int, str]":
+    return path.count("/"), path
+
+
+def _place(trees: Mapping[str, Path], path: str) -> Path:
+    name, _, inner = path.partition("/")
+    return trees[name] / inner
