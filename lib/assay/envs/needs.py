@@ -60,8 +60,9 @@ class Wishes(NamedTuple):
 
     @property
     def modules(self) -> list[str]:
-        """Name every import, to be asked of the interpreter."""
-        return sorted({wish.module for wish in self.wishes if wish.module})
+        """Name every import and the package that it lies in, to be asked of the interpreter."""
+        dotted = {wish.module for wish in self.wishes if wish.module}
+        return sorted(dotted | {module.partition(".")[0] for module in dotted})
 
 
 def wishes(form: str, carries: str, adapter: "Sequence[Import] | None", source: Source, entry: Sequence[str]) -> Wishes:
@@ -110,6 +111,8 @@ def needs(
                 wish.module, imported=wish.imported, provided=provided, declared=declared, chosen=chosen
             )
             name, doubt = named.name, named.doubt
+            if named.by != names.CHOSEN:
+                name = names.present_variant(name, versions)
         version = versions.get(normal(name), "")
         if not version and wish.module and present.get(wish.module):
             version = "here"  # without metadata, as a folder on the path is
