@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -231,12 +232,44 @@ class Workspace:
         python = prefix / "bin" / "python"
         if not python.exists():
             python.symlink_to(os.path.realpath(sys.executable))
+        real = json.loads(Path(__file__).with_name("pixi.control").read_text()).get("real", "")
+        if real:  # so that models run there: a prefix of conda's own has its Python in it
+            (prefix / "pyvenv.cfg").write_text(
+                f"home = {Path(os.path.realpath(sys.executable)).parent}\ninclude-system-site-packages = false\n"
+            )
         for name, (version, kind) in packages.items():
-            if kind == "conda":
+            if real and kind == "pypi":
+                link(Path(real), name, site)
+            elif kind == "conda":
                 record = {"name": name, "version": version, "url": url_of(name, version, kind)}
                 (prefix / "conda-meta" / f"{name}-{version}-0.json").write_text(json.dumps(record))
             else:
                 (site / f"{name}-{version}.dist-info").mkdir(exist_ok=True)
+
+
+def link(real: Path, name: str, site: Path) -> None:
+    """Give an environment a package that another one has."""
+    for record in real.glob("*.dist-info/RECORD"):
+        if canonicalize_name(record.parent.name.partition("-")[0]) == name:
+            tops = {line.split(",")[0].split("/")[0] for line in record.read_text().splitlines()}
+            for top in tops - {"..", "bin", "__pycache__"}:
+                if not (site / top).exists():
+                    copy(real / top, site / top)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a module without copying its bytes where the file system can; a sandbox follows no link out of a prefix."""
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=linked)
+    else:
+        linked(str(source), str(target))
+
+
+def linked(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def url_of(name: str, version: str, kind: str) -> str:

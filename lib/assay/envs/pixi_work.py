@@ -6,14 +6,14 @@ from pathlib import Path
 
 from assay import files
 from assay.domain import EnvSpec
-from assay.envs import ladder, lock, needs, pixi, pixi_manifest, pixi_plan
+from assay.envs import ladder, lock, needs, pixi, pixi_lock, pixi_manifest, pixi_plan
 from assay.envs.interpreter import normal
 from assay.envs.ladder import Attempt, Tried
 from assay.envs.lock import Lock
 from assay.envs.resolving import Resolution
 from assay.envs.survey import Survey
 from assay.envs.trial import Trial
-from assay.errors import StageFailed, WrongInput
+from assay.errors import NeedsAnswer, StageFailed, WrongInput
 
 LOCK = "pixi.lock"
 
@@ -33,6 +33,7 @@ class PixiWork:
         self.name = environment_of(name) if alone else "default"
         self.call = pixi.Call(pixi.needed(os.environ, found), os.environ, log)
         self._before: dict[Path, bytes | None] = {}
+        self._after: dict[Path, bytes | None] = {}
 
     @property
     def wanted(self) -> list[str]:
@@ -60,7 +61,8 @@ class PixiWork:
         if attempt.cutoff or attempt.cutoffs:
             return Tried(attempt, ladder.UNSOLVABLE, "pixi's workspace is not taken back in time")
         plan = self.plan(attempt.constraints)
-        self._before = {path: path.read_bytes() if path.exists() else None for path in self._files()}
+        held = self._held()
+        self._before = self._state()
         try:
             done = pixi.apply(plan, self.call, self.waiting)
         except StageFailed as fault:
@@ -68,9 +70,10 @@ class PixiWork:
         text = self._files()[1].read_text("utf-8", "replace") if self._files()[1].exists() else ""
         made = lock.NEW if self.alone else lock.ADDED
         where = f"{lock.PIXI}{self.name}"
-        return Trial(
-            self._python(), "", Resolution((), text, done.limits), made, tuple(self.wanted), where, lock_file=LOCK
-        )
+        items = tuple(Item(n, v, None, "", "", "", "") for n, v in sorted(self._held() - held))
+        self._after = self._state()
+        found = Resolution(items, text, done.limits)
+        return Trial(self._python(), "", found, made, tuple(self.wanted), where, lock_file=LOCK)
 
     def keep(self, trial: Trial) -> None:
         """Leave what serves as it is."""
@@ -79,6 +82,9 @@ class PixiWork:
         """Take back what does not serve: manifest and lock byte for byte, then the packages."""
         if kept:
             return
+        if self._state() != self._after:
+            what = "was changed by somebody else while packages were on trial: what did not serve is still in it"
+            raise StageFailed(what, where=str(self.manifest), mend="take it out by `pixi remove --pypi`")
         for path, content in self._before.items():
             if content is None:
                 path.unlink(missing_ok=True)
@@ -95,10 +101,20 @@ class PixiWork:
                 "is not the one that deps.lock was made with", where=str(path), mend="put it back, or run doit deps"
             )
         self.name = kept.environment.removeprefix(lock.PIXI)
+        pixi_lock.lock_facts(path, self.name)  # refused where it is locked for other machines only
         pixi.carry_out(pixi_plan.locked(self.manifest, self.name), self.manifest, self.call)
         return Trial(
             self._python(), "", Resolution((), text, ()), kept.made, kept.wanted, kept.environment, lock_file=LOCK
         )
+
+    def _held(self) -> "set[tuple[str, str]]":
+        try:
+            return {(p.name, p.version) for p in pixi.installed(self.manifest, self.name)}
+        except NeedsAnswer:
+            return set()  # not made yet
+
+    def _state(self) -> "dict[Path, bytes | None]":
+        return {path: path.read_bytes() if path.exists() else None for path in self._files()}
 
     def _python(self) -> Path:
         return pixi.prefix(self.manifest, self.name, self.call) / "bin" / "python"
