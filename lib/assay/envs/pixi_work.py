@@ -10,6 +10,7 @@ from assay.envs import ladder, lock, needs, pixi, pixi_lock, pixi_manifest, pixi
 from assay.envs.interpreter import normal
 from assay.envs.ladder import Attempt, Tried
 from assay.envs.lock import Lock
+from assay.envs.pylock import Item
 from assay.envs.resolving import Resolution
 from assay.envs.survey import Survey
 from assay.envs.trial import Trial
