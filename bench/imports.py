@@ -3,6 +3,7 @@
 import argparse
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -62,6 +63,7 @@ def main() -> None:
     options.add_argument("--truth", default=str(TRUTH))
     for tool in ("pipreqs", "pigar", "fawltydeps"):
         options.add_argument(f"--{tool}", help=f"a Python that has {tool}")
+    options.add_argument("--reached", action="store_true", help="show the tools only the files that assay reaches")
     asked = options.parse_args()
     truth = json.loads(pathlib.Path(asked.truth).read_text())
     cases = [case_of(text) for text in asked.case]
@@ -103,31 +105,48 @@ def known(name: str) -> str:
 # ---------------------------------------------------------------- who is asked
 def tools_of(asked: argparse.Namespace) -> "dict[str, Callable[[Case], set[str]]]":
     """Name each source with what asks it about a repository."""
-    tools: dict[str, Callable[[Case], set[str]]] = {"assay": ours, "declared": declared}
+    others: dict[str, Callable[[Case], set[str]]] = {}
     if asked.pipreqs:
-        tools["pipreqs"] = lambda case: lines([asked.pipreqs, "-c", PIPREQS], case)
+        others["pipreqs"] = lambda case: lines([asked.pipreqs, "-c", PIPREQS], case)
     if asked.pigar:
-        tools["pigar"] = lambda case: lines([asked.pigar, "-c", PIGAR], case)
+        others["pigar"] = lambda case: lines([asked.pigar, "-c", PIGAR], case)
     if asked.fawltydeps:
-        tools["fawltydeps"] = lambda case: fawltydeps(asked.fawltydeps, case)
-    return tools
+        others["fawltydeps"] = lambda case: fawltydeps(asked.fawltydeps, case)
+    if asked.reached:
+        others = {tool: narrowed(ask) for tool, ask in others.items()}
+    return {"assay": ours, "declared": declared, **others}
+
+
+def narrowed(ask: "Callable[[Case], set[str]]") -> "Callable[[Case], set[str]]":
+    """Ask a tool that knows no entrypoint about the files alone that the entrypoints reach."""
+
+    def answer(case: Case) -> "set[str]":
+        with tempfile.TemporaryDirectory(prefix="assay-bench-") as away:
+            for file in reach(case, survey(case.path)).files:
+                path = file.partition("/")[2]
+                copy = pathlib.Path(away, case.name, path)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(case.path / path, copy)
+            return ask(case._replace(path=pathlib.Path(away, case.name)))
+
+    return answer
 
 
 def ours(case: Case) -> "set[str]":
     """Name what the entrypoints cannot do without, as the stages source and deps do."""
     found = survey(case.path)
-    read = scripts.read(
-        {case.name: case.path},
-        [f"{case.name}/{path}" for path in found.python_files],
-        [f"{case.name}/{path}" for path in found.documents],
-    )
-    reached = closure.closure(read.modules, [f"{case.name}/{entry}" for entry in case.entries])
-    wanted = [name for name, _ in runtime(found)]
+    reached, wanted = reach(case, found), [name for name, _ in runtime(found)]
     return {
         names.project(need.module, provided={}, declared=wanted, chosen={}, imported=need.names).name
         for need in reached.needs
         if need.kind == "hard"
     }
+
+
+def reach(case: Case, found: Source) -> closure.Closure:
+    """Follow the imports of the entrypoints."""
+    read = scripts.read({case.name: case.path}, [f"{case.name}/{path}" for path in found.python_files], [])
+    return closure.closure(read.modules, [f"{case.name}/{entry}" for entry in case.entries])
 
 
 def declared(case: Case) -> "set[str]":

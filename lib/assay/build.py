@@ -42,6 +42,7 @@ class Build:
         self.moving = False  # whether refs may move a branch to its newest commit
         self.looked: Survey | None = None  # for deps: what was found out, and what was decided
         self.decision: Decision | None = None
+        self.looking = 0.0  # seconds that went into it
         self._own_code = own_code
         self._held = ExitStack()
         self._locked = False
@@ -208,7 +209,7 @@ class Build:
         from assay.stages import run_stage
         from assay.stages.job import Job
 
-        started = time.monotonic()
+        started = time.monotonic() - (self.looking if stage.name == "deps" else 0.0)
         last = self.journal.last(stage.name)
         self._note_generated()
         # Asked anew: between the decision and now lie the waits for locks, and a file may be another by now.

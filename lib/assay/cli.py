@@ -74,20 +74,33 @@ def _start(argv: list[str]) -> tuple[list[str], Path]:
 
 def _named(root: Path, argv: list[str]) -> list[str]:
     """Let a bare experiment name stand for exp=NAME: assay report yolo."""
-    words = [w for w in argv if not w.startswith("-") and "=" not in w]
-    if not words or words[0] in VERBS:
+    places = _bare(argv)
+    if not places or argv[places[0]] in VERBS:
         return argv
     from assay.session import known_experiments
 
     known = known_experiments(root)
-    names = [w for w in words[1:] if w not in plan.BY_NAME and ":" not in w and "/" not in w and not w.isdigit()]
-    if not names:
+    named = [i for i in places[1:] if argv[i] not in plan.BY_NAME and ":" not in argv[i] and "/" not in argv[i]]
+    if not named:
         return argv
+    names = [argv[i] for i in named]
     unknown = [n for n in names if n not in known]
     if unknown:
         mend = errors.did_you_mean(unknown[0], [*known, *plan.NAMES])
         raise WrongInput(f"no experiment {unknown[0]!r}", where=f"experiments/{unknown[0]}.yaml", mend=mend)
-    return [w for w in argv if w not in names] + [f"exp={','.join(names)}"]
+    return [w for i, w in enumerate(argv) if i not in named] + [f"exp={','.join(names)}"]
+
+
+def _bare(argv: list[str]) -> list[int]:
+    """Find the words that are neither options, nor their values, nor variables."""
+    found = []
+    rest = iter(enumerate(argv))
+    for i, word in rest:
+        if word in commandline.WITH_VALUE or word in commandline.GIVEN:
+            next(rest, None)
+        elif not word.startswith("-") and "=" not in word:
+            found.append(i)
+    return found
 
 
 def _help() -> str:

@@ -1,5 +1,6 @@
 """One question for all experiments that miss packages: what, how large, from when, why; and what the answer means."""
 
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assay import layout, plan, terminal
@@ -35,6 +36,7 @@ def settle(run: "Run", names: "list[str]") -> None:
     waiting = {}
     for name in names:
         build = run.builds[name]
+        began = time.monotonic()
         try:
             survey = _looked(run, name, build)
             decision = _told(run, build, survey)
@@ -42,6 +44,7 @@ def settle(run: "Run", names: "list[str]") -> None:
             run.faults[f"deps:{name}"] = fault
             continue
         build.looked, build.decision = survey, decision
+        build.looking = time.monotonic() - began
         if decision is None and not survey.serves and (survey.status.word != "blocked" or "deps" in run.asked):
             waiting[name] = _wanted(run, name, build, survey)
     if waiting:
@@ -70,7 +73,8 @@ def _told(run: "Run", build: "Build", survey: Survey) -> Decision | None:
 
 
 def _wanted(run: "Run", name: str, build: "Build", survey: Survey) -> Wanted:
-    choices = (ADD, NEW) if survey.chosen.manager in MAY_ADD else (NEW,)
+    shared = (run.session.root / lock.CACHE) in survey.chosen.python.parents  # named by what is in it: that stays
+    choices = (ADD, NEW) if survey.chosen.manager in MAY_ADD and not shared else (NEW,)
     policy = build.experiment.env.on_missing
     first = policy if policy in choices else choices[0]
     if not survey.missing:
@@ -94,6 +98,7 @@ def _wanted(run: "Run", name: str, build: "Build", survey: Survey) -> Wanted:
             commands = {c: tuple(one.shown.splitlines()) for c, one in plans.items()}
             notes += plans[first].limits
         elif not survey.unknown:
+            notes += [work.offer] if work.offer else []
             found = work.resolve(ladder.following([], alone=first == NEW, pins=(), older=()) or ladder.AS_INSTALLED)
             notes += found.notes
     except Fault as fault:

@@ -71,7 +71,7 @@ def test_what_is_there(trying: Any, site: Path) -> None:
 
 def test_versions_are_those_of_what_was_imported(ask: Any, site: Path) -> None:
     value = ask(verb="try", statements=[{"module": "basicsr"}, {"module": "torchvision"}], overlay="overlay").value
-    assert value["versions"] == {"basicsr": "1.4.2", "torchvision": "0.28.0"}
+    assert value["imported"] == {"basicsr": "1.4.2", "torchvision": "0.28.0"}
 
 
 def test_what_an_environment_loads_by_itself_is_not_counted(ask: Any, environment: Path) -> None:
@@ -79,8 +79,8 @@ def test_what_an_environment_loads_by_itself_is_not_counted(ask: Any, environmen
         environment, "setuptools", "84", {"_hack/__init__.py": "", "_hack/deep.py": "", "hack.pth": "import _hack\n"}
     )
     keys = {"verb": "try", "python": python_of(environment)}
-    assert ask(**keys, statements=[{"module": "_hack"}]).value["versions"] == {}
-    assert ask(**keys, statements=[{"module": "_hack.deep"}]).value["versions"] == {"setuptools": "84"}
+    assert ask(**keys, statements=[{"module": "_hack"}]).value["imported"] == {}
+    assert ask(**keys, statements=[{"module": "_hack.deep"}]).value["imported"] == {"setuptools": "84"}
 
 
 def test_missing_and_broken_are_told_apart(trying: Any, site: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_script_of_upstreams(
     (tools / "common.py").write_text("")
     (tools / "helper.py").write_text("")
     (tools / "detect.py").write_text(code)
-    found = trying(modules=[{"path": "refs/net/tools/detect.py", "root": "refs/net"}])[0]
+    found = trying(upstream=[{"path": "refs/net/tools/detect.py", "root": "refs/net"}])[0]
     assert short(found) == outcome, found
     assert (found["module"], found["file"], found["line"]) == ("refs/net/tools/detect.py",) * 2 + (line,)
 
@@ -223,7 +223,7 @@ def test_a_file_of_a_package_and_two_roots_with_the_same_names(trying: Any, site
         for root in "ab"
         for name in ("detect.py", "models/yolo.py")
     ]
-    assert [short(result)[0] for result in trying(modules=files)] == ["ok"] * 4
+    assert [short(result)[0] for result in trying(upstream=files)] == ["ok"] * 4
 
 
 def test_the_adapter_too(ask: Any, site: Path, workspace: Path) -> None:
@@ -252,7 +252,7 @@ def test_the_overlay_wins(ask: Any, tmp_path: Path, level: isolation.Isolation) 
     for given, version in (({}, "0.28.0"), ({"overlay": str(overlay), "readable": [overlay]}, "0.16.2")):
         value = ask(**keys, **given).value
         assert [result["outcome"] for result in value["results"]] == ["ok"] * 3, value
-        assert value["versions"] == {"other": "1", "torchvision": version}
+        assert value["imported"] == {"other": "1", "torchvision": version}
     assert ask(**keys, overlay=str(overlay)).kind == ("ok" if level.level == "plain" else "refused")
 
 
@@ -327,3 +327,14 @@ def test_check_is_quick(ask: Any, environment: Path) -> None:
 
 def python_of(site: Path) -> Path:
     return site.parents[2] / "bin/python"
+
+
+def test_a_look_tells_what_is_here_and_tries_only_when_all_of_it_is(ask: Any, environment: Path) -> None:
+    distribution(environment, "whole", "1", {"whole.py": "NAME = 1\n"})
+    look = {"packages": [], "modules": ["whole", "gone"]}
+    keys = {"verb": "try", "look": look, "python": python_of(environment)}
+    value = ask(**keys, statements=[{"module": "whole", "names": ["NAME"]}]).value
+    assert value["present"] == {"gone": False, "whole": True} and value["provided_by"]["whole"] == ["whole"]
+    assert [result["outcome"] for result in value["results"]] == ["ok"]
+    value = ask(**keys, statements=[{"module": "whole"}, {"module": "gone.deep"}]).value
+    assert value["present"]["whole"] and "results" not in value

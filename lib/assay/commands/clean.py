@@ -1,6 +1,7 @@
-"""Verb clean: remove an experiment's workspace and what is remembered of it."""
+"""Verb clean: remove an experiment's workspace, what is remembered of it, and environments that only it named."""
 
 import shutil
+from pathlib import Path
 
 from assay import files, layout, plan, stamp, workspace
 from assay.build import Build
@@ -28,7 +29,24 @@ def run(session: Session, line: Line) -> int:
             raise files.cannot_write(build.workspace.path, error) from error
         workspace.pointer(session.root, name).unlink(missing_ok=True)
         print(f"{name}: removed {build.workspace.folder}")
+    _remove_environments(session.root)
     return 0
+
+
+def _remove_environments(root: Path) -> None:
+    """Remove the environments that no workspace names any more; all stay while it cannot be told which these are."""
+    from assay.config.spec import read_experiment
+    from assay.envs import unused
+
+    try:
+        told = [read_experiment(root, name).workspace for name in known_experiments(root)]
+        ours = [place for place in (root / "tmp").glob("*") if place.is_dir()]
+        places = [*ours, *(root / folder for folder in told if folder)]
+        removed = unused.remove(root, places, lambda holder: print(f"waiting for an environment, held by {holder}"))
+    except WrongInput:
+        return  # an experiment, or a deps.lock, that cannot be read may name any of them
+    if removed:
+        print(f"removed {', '.join(removed)}: no workspace names {'it' if len(removed) == 1 else 'them'} any more")
 
 
 def _remove(build: Build) -> None:

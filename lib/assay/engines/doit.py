@@ -197,8 +197,9 @@ class Run:
                 raise self.faults[name]
             build.lock(lambda holder: self.progress.waiting(experiment, holder))
             build.moving = "--update" in self.line.flags
-            verdict = self.verdicts.get(name)
-            with self._turns[experiment], self.machine(stage), self.progress.running(stage, experiment, verdict):
+            spent = build.looking if stage.name == "deps" else 0.0
+            shown = self.progress.running(stage, experiment, self.verdicts.get(name), spent)
+            with self._turns[experiment], self.machine(stage), shown:
                 build.run(stage, asked=stage.name in self.asked)
         except Fault as fault:
             self.faults[name] = fault

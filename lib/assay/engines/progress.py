@@ -52,13 +52,13 @@ class Progress:
         self._say("note", "waiting", what, f"for {holder}")
 
     @contextmanager
-    def running(self, stage: Stage, experiment: str, verdict: Verdict | None) -> Iterator[None]:
-        """Show a stage while it runs, and how it ended."""
+    def running(self, stage: Stage, experiment: str, verdict: Verdict | None, before: float = 0.0) -> Iterator[None]:
+        """Show a stage while it runs, and how it ended; `before`: seconds that went into it already."""
         if stage.name in self.kept.get(experiment, []):
             self.kept[experiment].remove(stage.name)
         reason = verdict.reasons[0] if verdict and verdict.reasons else ""
         reason = "failed last time" if verdict and verdict.status == FAILED else reason
-        started, done = time.monotonic(), threading.Event()
+        started, done = time.monotonic() - before, threading.Event()
         ticker = threading.Thread(target=self._tick, args=(done, stage, experiment, started), daemon=True)
         ticker.start()
         mark = "bad"

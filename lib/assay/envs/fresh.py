@@ -52,6 +52,8 @@ def sync(
     text = lock if isinstance(lock, str) else lock.lock
     digest = files.text_sha256(text)
     own = folder / "bin" / "python"
+    if Path(python).is_relative_to(folder):
+        python = Path(os.path.realpath(python))  # the one it was made from: its own goes with what is replaced
     pylock.checked(text)
     with places.lock(folder, waiting):
         _restore(folder)
@@ -75,7 +77,7 @@ def sync(
 @contextlib.contextmanager
 def _replacing(folder: Path) -> Iterator[None]:
     """Set the old environment aside while a new one is made in its place, and back if that fails."""
-    old = _aside(folder)
+    old = aside(folder)
     if complete(folder):
         os.rename(folder, old)
     try:
@@ -91,7 +93,7 @@ def _replacing(folder: Path) -> Iterator[None]:
 
 def _restore(folder: Path) -> None:
     """Finish what a run left that was killed while it replaced an environment."""
-    old = _aside(folder)
+    old = aside(folder)
     if complete(old) and complete(folder):
         shutil.rmtree(old, ignore_errors=True)
     elif complete(old):
@@ -99,7 +101,8 @@ def _restore(folder: Path) -> None:
         os.rename(old, folder)
 
 
-def _aside(folder: Path) -> Path:
+def aside(folder: Path) -> Path:
+    """Say where an environment waits while another one is made in its place."""
     return folder.with_name(f".{folder.name.removeprefix('.')}.assay-before")
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assay import files
+from assay.envs import interpreter, pylock, uv
 from assay.envs import options as opts
 from assay.envs import place as places
-from assay.envs import pylock, uv
 from assay.envs.interpreter import normal
 from assay.envs.place import Place, Waiting
 from assay.envs.pylock import canonical
@@ -125,6 +125,16 @@ def apply(
             raise
         (place.prefix / JOURNAL).unlink(missing_ok=True)
     return tuple(f"{name}=={version}" for name, version in new)
+
+
+def mend(python: Path, waiting: Waiting | None = None) -> bool:
+    """Take away what a killed run left half added to an environment; true when something was."""
+    if not (interpreter.prefix_of(python) / JOURNAL).exists():
+        return False
+    place = places.checked(python)
+    with places.lock(place.prefix, waiting):  # while somebody is still adding, it is his
+        recover(place)
+    return True
 
 
 def recover(place: Place) -> None:

@@ -1,7 +1,8 @@
 """Versions on trial: found, laid aside or into an environment of their own, then kept or dropped."""
 
+import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from assay.errors import StageFailed, WrongInput
 
 PYLOCK = "pylock.toml"
 OVERLAY = "overlay"
+OFFERED = ("index-url", "extra-index-url", "find-links", "no-index", "constraint")
 Waiting = Callable[[str], None]
 
 
@@ -54,8 +56,9 @@ class Work:
         self.alone, self.waiting = alone, waiting
         self.python = survey.chosen.python
         scratch.mkdir(parents=True, exist_ok=True)
-        pip = pipconfig.read(_environ(), self.python.parent.parent) if env.index.pip else {}
-        self.options = options.arguments(env.index, root, pip, scratch)
+        pip = pipconfig.read(os.environ, self.python.parent.parent)
+        self.options = options.arguments(env.index, root, pip if env.index.pip else {}, scratch)
+        self.offer = "" if env.index.pip else _offer(pip)
 
     @property
     def wanted(self) -> list[str]:
@@ -211,10 +214,10 @@ def _same_files(whole: Resolution, text: str) -> None:
             )
 
 
-def _environ() -> Mapping[str, str]:
-    import os
-
-    return os.environ
+def _offer(pip: pipconfig.Settings) -> str:
+    """Say what pip is set up to use and uv would not."""
+    told = [f"{name} {' '.join(values)}" for name, values in pipconfig.shown(pip).items() if name in OFFERED]
+    return f"pip is set up with {'; '.join(told)}, which uv does not read: --pip-config passes it on" if told else ""
 
 
 def _minor(version: str) -> tuple[int, int]:

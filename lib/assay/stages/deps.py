@@ -2,10 +2,10 @@
 
 import shutil
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 from assay import code, isolation, layout, trust
-from assay.envs import installed, interpreter, ladder, lock, needs, pylock
+from assay.envs import installed, interpreter, ladder, lock, needs, overlay, pylock
 from assay.envs.pixi_work import PixiWork
 from assay.envs.resolving import Resolution
 from assay.envs.survey import Decision, Survey
@@ -19,7 +19,9 @@ TRYING = ".partial/trying"  # in the workspace: packages on trial
 
 
 def look(job: Job) -> Survey:
-    """Find out what the model needs and what is there; nothing is changed."""
+    """Find out what the model needs and what is there; nothing is changed but what a killed run left half added."""
+    if overlay.mend(job.requests.python.python, job.waiting):
+        job.requests.forget_interpreter()
     checkpoint, source, spec = job.record("checkpoint"), job.record("source"), job.experiment
     trust.check(checkpoint, spec.trust, spec.file)
     supplies = job.request["files"]["supplies"]
@@ -28,9 +30,9 @@ def look(job: Job) -> Survey:
     form = checkpoint.format
     wishes = needs.wishes(form.name, form.carries, _adapter_imports(job), source, spec.source.entry)
     chosen = job.requests.python
-    answer = job.ask("check", packages=[], modules=wishes.modules)
-    versions = interpreter.versions(job.requests.interpreter_facts["packages"])
     usable = chosen.manager != "none"  # of the system's own Python nothing counts
+    answer, proof = _seen(job, wishes, proving=usable and (status.word != "blocked" or job.asked))
+    versions = interpreter.versions(job.requests.interpreter_facts["packages"])
     found = needs.needs(
         wishes,
         provided=answer["provided_by"] if usable else {},
@@ -49,9 +51,19 @@ def look(job: Job) -> Survey:
         optional=spec.env.optional,
         **facts,
     )
-    if survey.missing or not usable or (status.word == "blocked" and not job.asked):
-        return survey
-    return survey._replace(proof=prove(job, survey, ladder.AS_INSTALLED))
+    return survey if survey.missing else survey._replace(proof=proof)
+
+
+def _seen(job: Job, wishes: needs.Wishes, *, proving: bool) -> "tuple[dict[str, Any], ladder.Tried | None]":
+    """Ask the interpreter what it has, and in the same breath, when it has all, whether that serves."""
+    asked: dict[str, Any] = {"packages": [], "modules": wishes.modules}
+    if not proving:
+        return job.ask("check", **asked), None
+    try:
+        answer = job.ask("try", look=asked, overlay="", **_proof(job, wishes))
+    except StageFailed as fault:  # importing it ended the worker
+        return job.ask("check", suffix="-alone", **asked), ladder.Tried(ladder.AS_INSTALLED, ladder.BROKEN, fault.what)
+    return answer, _judged(ladder.AS_INSTALLED, answer["results"]) if "results" in answer else None
 
 
 def run(job: Job) -> None:
@@ -75,35 +87,34 @@ def run(job: Job) -> None:
     _write(job, survey, tried, made)
 
 
-def prove(
-    job: Job, survey: Survey, attempt: ladder.Attempt, python: "Path | None" = None, overlay: str = ""
-) -> ladder.Tried:
-    """Import what the model's code imports, in an environment, and say how it went."""
-    wanted = [w for w in survey.wishes.wishes if w.group in needs.REQUIRED]
-    statements = [
-        {"module": w.module or w.package.replace("-", "_"), "names": list(w.imported), "file": w.file, "line": w.line}
-        for w in wanted
-    ]
-    modules = _upstream_modules(job)
+def prove(job: Job, survey: Survey, attempt: ladder.Attempt, trial: Trial) -> ladder.Tried:
+    """Import what the model's code imports with packages that are on trial, and say how it went."""
+    proof = _proof(job, survey.wishes)
     try:
-        answer = job.ask(
-            "try",
-            suffix=f"-{attempt.rung}",
-            python=python,
-            statements=statements,
-            overlay=overlay,
-            modules=modules,
-            source_roots=sorted({m["root"] for m in modules}),
-        )
+        answer = job.ask("try", suffix=f"-{attempt.rung}", python=trial.python, overlay=trial.overlay, **proof)
     except StageFailed as fault:
         return ladder.Tried(attempt, ladder.BROKEN, fault.what)
-    bad = [r for r in answer["results"] if r["outcome"] in ("missing", "broken", "refused")]
-    if not bad:
+    return _judged(attempt, answer["results"])
+
+
+def _proof(job: Job, wishes: needs.Wishes) -> "dict[str, Any]":
+    """Compose what is imported as a proof: statement by statement, then upstream's own files."""
+    statements = [
+        {"module": w.module or w.package.replace("-", "_"), "names": list(w.imported), "file": w.file, "line": w.line}
+        for w in wishes.wishes
+        if w.group in needs.REQUIRED
+    ]
+    modules = _upstream_modules(job)
+    roots = sorted({module["root"] for module in modules})
+    return {"statements": statements, "upstream": modules, "source_roots": roots}
+
+
+def _judged(attempt: ladder.Attempt, results: "list[dict[str, Any]]") -> ladder.Tried:
+    bad = next((r for r in results if r["outcome"] in ("missing", "broken", "refused")), None)
+    if bad is None:
         return ladder.Tried(attempt, ladder.OK)
-    first = bad[0]
-    where = f"{first['file']}:{first['line']}: " if first["file"] else ""
-    message = f"{where}{first['message']}"
-    return ladder.Tried(attempt, ladder.BROKEN, message, first["culprit"], first["asked_by"])
+    where = f"{bad['file']}:{bad['line']}: " if bad["file"] else ""
+    return ladder.Tried(attempt, ladder.BROKEN, f"{where}{bad['message']}", bad["culprit"], bad["asked_by"])
 
 
 def work(job: Job, survey: Survey, choice: str) -> "Work | PixiWork":
@@ -141,7 +152,7 @@ def _climbed(job: Job, survey: Survey, decision: Decision, tried: "list[ladder.T
             continue
         kept = False
         try:
-            proof = prove(job, survey, attempt, trial.python, trial.overlay)
+            proof = prove(job, survey, attempt, trial)
             tried.append(proof._replace(packages=trial.packages, dates=trial.dates))
             if proof.outcome == ladder.OK:
                 at_work.keep(trial)

@@ -2,8 +2,11 @@
 
 import ast
 import warnings
+from collections import Counter
 from collections.abc import Iterator
+from posixpath import commonprefix
 
+from assay.envs.names import SHARED
 from assay.records import Import
 
 HARD, LAZY, OPTIONAL, TYPING, MAIN, DYNAMIC, COMPUTED = (
@@ -45,6 +48,7 @@ def _statements(body: "list[ast.stmt]") -> "Iterator[Import]":
                 module, names = "." * node.level + (node.module or ""), [a.name for a in node.names]
                 yield Import(module=module, names=names, line=node.lineno, kind=kind)
             else:
+                yield from (Import(module=m, names=[], line=line, kind=kind) for m, line in _either_way(node))
                 waiting += [(block, _weaker(kind, guard)) for block, guard in _blocks(node) if block]
 
 
@@ -89,11 +93,35 @@ def _asks_for_main(test: ast.expr) -> bool:
 def _attempts(node: ast.AST) -> "list[Block]":
     """Sort the blocks of a try: what it catches is optional, and so is what stands in for it."""
     handlers: list[ast.ExceptHandler] = getattr(node, "handlers", [])
-    first = next((handler for handler in handlers if _catches(handler)), None)
+    first = _first_to_catch(node)
     guard = OPTIONAL if first is not None and not _leaves(first.body) else HARD
     blocks: list[Block] = [(handler.body, OPTIONAL) for handler in handlers]
     fields = (("body", guard), ("orelse", guard), ("finalbody", HARD))
     return [*blocks, *((getattr(node, field, []), kind) for field, kind in fields)]
+
+
+def _first_to_catch(node: ast.AST) -> "ast.ExceptHandler | None":
+    return next((handler for handler in getattr(node, "handlers", []) if _catches(handler)), None)
+
+
+def _either_way(node: ast.AST) -> "Iterator[tuple[str, int]]":
+    """Give the packages that a try and what stands in for it both import from: one of the two always does."""
+    handler = _first_to_catch(node)
+    if handler is not None:
+        asked = [module.split(".") for module, _ in _direct(getattr(node, "body", []))]
+        for module, line in _direct(handler.body):
+            common = ".".join(max((commonprefix([module.split("."), parts]) for parts in asked), default=[]))
+            if common and common not in SHARED:
+                yield common, line
+
+
+def _direct(body: "list[ast.stmt]") -> "Iterator[tuple[str, int]]":
+    """List the modules that these statements themselves import, not by dots."""
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module, node.lineno
 
 
 def _catches(handler: ast.ExceptHandler) -> bool:
@@ -128,11 +156,31 @@ def _called(call: ast.Call) -> str:
 
 
 def _calls(tree: ast.Module) -> "Iterator[Import]":
+    once = _assigned_once(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _called(node) in IMPORTERS and node.args:
-            name, whole = _beginning(node.args[0])
+            given = node.args[0]
+            name, whole = _beginning(once.get(given.id, given) if isinstance(given, ast.Name) else given)
             kind = DYNAMIC if whole and name else COMPUTED
             yield Import(module=_absolute(name, node), names=[], line=node.lineno, kind=kind)
+
+
+def _assigned_once(tree: ast.Module) -> "dict[str, ast.expr]":
+    """Give the values of the names that a file binds in one place only, whatever the scope."""
+    bound: Counter[str] = Counter()
+    values: dict[str, ast.expr] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            bound[node.id] += 1
+        elif isinstance(node, ast.arg):
+            bound[node.arg] += 1
+        else:  # what is imported, defined, caught or matched
+            bound[getattr(node, "asname", None) or getattr(node, "name", None) or ""] += 1
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        value = node.value if isinstance(node, (ast.Assign, ast.AnnAssign)) else None
+        if value is not None and len(targets) == 1 and isinstance(targets[0], ast.Name):
+            values[targets[0].id] = value
+    return {name: value for name, value in values.items() if bound[name] == 1}
 
 
 def _absolute(name: str, call: ast.Call) -> str:
@@ -153,7 +201,21 @@ def _beginning(value: ast.expr) -> "tuple[str, bool]":
         return (text.partition("%")[0] if isinstance(value.op, ast.Mod) else text), False
     if isinstance(value, ast.Call) and _called(value) == "format" and isinstance(value.func, ast.Attribute):
         return _leftmost(value.func.value).partition("{")[0], False
+    if isinstance(value, ast.Call) and _called(value) == "join" and isinstance(value.func, ast.Attribute):
+        return _joined(value.func.value, value.args)
     return "", False
+
+
+def _joined(separator: ast.expr, given: "list[ast.expr]") -> "tuple[str, bool]":
+    """Give the literal start of `".".join([...])`."""
+    between, parts = getattr(separator, "value", None), getattr(given[0], "elts", []) if given else []
+    texts, whole = [], bool(parts)
+    for part in parts if isinstance(between, str) else []:
+        text, whole = _beginning(part)
+        texts.append(text)
+        if not whole:
+            break
+    return str(between).join(texts), whole and bool(texts)
 
 
 def _formatted(values: "list[ast.expr]") -> str:

@@ -51,7 +51,7 @@ class Tree:
         return self._with_names(hit, module, names) if hit else None
 
     def expanded(self, prefix: str, importer: str) -> "Local | None":
-        """List the modules of the local package whose name a computed import begins with; None when none is."""
+        """List the modules in a local package that a computed name may mean; None when its package is not from here."""
         package, _, stem = prefix.rpartition(".")
         if prefix.startswith("."):
             folder = self._above(importer, len(prefix) - len(prefix.lstrip(".")))
@@ -64,7 +64,8 @@ class Tree:
             return None
         if hit is None or hit.folder is None or hit.missing:
             return None
-        return Local([*hit.files, *self._inside(hit.folder, stem)])
+        inside = self._inside(hit.folder, stem)
+        return Local([*hit.files, *inside], "" if inside else f"{prefix}*")
 
     def _relative(self, module: str, names: Sequence[str], importer: str) -> Local:
         rest = module.lstrip(".")

@@ -36,7 +36,13 @@ def test_folders_without_init_that_are_called_like_projects() -> None:
     }
     found = reach(tree, "test.py")
     assert tops(found) == {"cv2", "torch", "torchvision", "numpy", "tqdm", "torchsummary"}
-    assert found.files == ["t/test.py", "t/model/detector.py", "t/utils/utils.py", "t/model/fpn.py", "t/model/backbone/net.py"]
+    assert found.files == [
+        "t/test.py",
+        "t/model/detector.py",
+        "t/utils/utils.py",
+        "t/model/fpn.py",
+        "t/model/backbone/net.py",
+    ]
     assert not found.unseen
 
 
@@ -179,7 +185,12 @@ def test_src_and_the_folder_of_the_script_and_odd_places() -> None:
 
 
 def test_a_neighbour_that_only_a_changed_path_finds() -> None:
-    tree = {"run.py": "import net.a", "net/a.py": "import ops\nimport timm", "net/ops.py": "import torch", "net/timm.py": "x"}
+    tree = {
+        "run.py": "import net.a",
+        "net/a.py": "import ops\nimport timm",
+        "net/ops.py": "import torch",
+        "net/timm.py": "x",
+    }
     found = reach(tree, "run.py")
     assert tops(found) == {"torch", "timm"} and "t/net/timm.py" not in found.files
 
@@ -193,7 +204,12 @@ def test_a_folder_called_like_a_well_known_project() -> None:
 
 
 def test_every_package_on_the_way_runs() -> None:
-    tree = {"run.py": "import a.b.c", "a/__init__.py": "import one", "a/b/__init__.py": "import two", "a/b/c.py": "import three"}
+    tree = {
+        "run.py": "import a.b.c",
+        "a/__init__.py": "import one",
+        "a/b/__init__.py": "import two",
+        "a/b/c.py": "import three",
+    }
     assert tops(reach(tree, "run.py")) == {"one", "two", "three"}
 
 
@@ -251,13 +267,33 @@ def test_a_file_first_reached_weakly_counts_strongly() -> None:
 
 
 def test_several_roots() -> None:
-    tree = {"x/run.py": "import u", "x/u.py": "import one", "y/run.py": "import u", "y/u.py": "def f():\n    import one\nimport two"}
+    tree = {
+        "x/run.py": "import u",
+        "x/u.py": "import one",
+        "y/run.py": "import u",
+        "y/u.py": "def f():\n    import one\nimport two",
+    }
     found = reach(tree, "y/run.py", "x/run.py")
     assert tops(found) == {"one", "two"} and len(found.files) == 4
 
 
 def test_circles_end() -> None:
     assert reach({"a.py": "import b", "b.py": "import a"}, "a.py").files == ["t/a.py", "t/b.py"]
+
+
+def test_what_stands_in_from_the_same_package_makes_it_needed() -> None:
+    shared = "try:\n    from {0}.new import x\nexcept ImportError:\n    from {0}.old import x"
+    tree = {
+        "run.py": shared.format("skimage") + "\n" + shared.format("nets") + "\n" + shared.format("plain"),
+        "nets/__init__.py": "import torch",
+        "nets/old.py": "import numpy",
+        "plain/old.py": "import numpy",
+    }
+    found = reach(tree, "run.py")
+    assert tops(found) == {"skimage", "torch"} and tops(found, "optional") == {"skimage", "numpy"}
+    assert found.unseen == [
+        f"t/run.py:{n} (imports {m}.new, which is no Python file of the tree)" for n, m in ((6, "nets"), (10, "plain"))
+    ]
 
 
 # ---------------------------------------------------------------- computed imports
@@ -275,8 +311,30 @@ def test_a_computed_import_of_a_local_package_means_all_of_it() -> None:
 
 
 def test_a_computed_import_by_the_start_of_a_name() -> None:
-    tree = {"run.py": "import_module('nets.net_' + x)", "nets/net_a.py": "import torch", "nets/other.py": "import never"}
+    tree = {
+        "run.py": "import_module('nets.net_' + x)",
+        "nets/net_a.py": "import torch",
+        "nets/other.py": "import never",
+    }
     assert tops(reach(tree, "run.py"), "dynamic") == {"torch"}
+
+
+def test_a_computed_import_by_a_name_put_together_before() -> None:
+    tree = {
+        "run.py": "def load(x):\n    name = '.'.join(['pkg', 'nets', x])\n    return import_module(name)",
+        "pkg/__init__.py": "",
+        "pkg/nets/__init__.py": "import numpy",
+        "pkg/nets/a.py": "import torch",
+    }
+    found = reach(tree, "run.py")
+    assert tops(found, "dynamic") == {"numpy", "torch"} and not found.unseen
+
+
+def test_a_computed_import_of_modules_that_are_not_there_is_not_seen() -> None:
+    tree = {"run.py": "import_module(f'pkg.nets.{x}')", "pkg/__init__.py": "", "pkg/nets/__init__.py": "import torch"}
+    found = reach(tree, "run.py")
+    assert tops(found, "dynamic") == {"torch"}
+    assert found.unseen == ["t/run.py:1 (imports pkg.nets.*, which is no Python file of the tree)"]
 
 
 def test_a_computed_import_of_anything_is_not_seen() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.upstream.importing import read
+from assay.upstream.importing import WEAKER, read
 
 
 def kinds(text: str) -> dict[str, str]:
@@ -59,6 +59,27 @@ def test_every_class(text: str) -> None:
     assert kinds(text)["a"] == CLASSES[text]
 
 
+EITHER_WAY = {
+    "try:\n    from a.auto import x\nexcept ImportError:\n    from a import x": ("a", "hard"),
+    "try:\n    from a.new import x\nexcept ImportError:\n    from a.old import x": ("a", "hard"),
+    "try:\n    import b, a.c.d\nexcept:\n    import a.c.e as x": ("a.c", "hard"),
+    "def f():\n    try:\n        import a.b\n    except ImportError:\n        import a": ("a", "lazy"),
+    "try:\n    import a.b\nexcept KeyError:\n    import a": ("a", "optional"),
+    "try:\n    import a.b\nexcept ImportError:\n    if x:\n        import a": ("a", "optional"),
+    "try:\n    if x:\n        import a.b\nexcept ImportError:\n    import a": ("a", "optional"),
+    "try:\n    import ab\nexcept ImportError:\n    import a": ("a", "optional"),
+    "try:\n    from .a import x\nexcept ImportError:\n    from a import x": ("a", "optional"),
+    "try:\n    import google.a\nexcept ImportError:\n    import google.b": ("google", ""),
+}
+
+
+@pytest.mark.parametrize("text", EITHER_WAY)
+def test_what_a_try_and_its_stand_in_share(text: str) -> None:
+    module, kind = EITHER_WAY[text]
+    found = sorted((i.kind for i in read(text)[0] if i.module == module), key=WEAKER.index)
+    assert found[:1] == [kind][: bool(kind)]
+
+
 def test_names_lines_and_dots() -> None:
     found, _ = read("import a.b as c, d\n\nfrom . import e\nfrom ..f.g import h, i\nfrom j import *\n")
     assert [(i.module, i.names, i.line) for i in found] == [
@@ -75,12 +96,34 @@ COMPUTED = {
     "import_module(f'{__name__}.archs.{x}')": ".archs.",
     "import_module(name)": "",
     "import_module(f'{x}')": "",
+    "import_module('.'.join(['pkg', 'archs', x]))": "pkg.archs.",
+    "import_module('.'.join(('pkg', f'net_{x}', y)))": "pkg.net_",
+    "import_module('.'.join(parts))": "",
+    "import_module('.'.join([*parts]))": "",
+    "import_module(sep.join(['pkg', x]))": "",
+    "import_module('.'.join())": "",
+    "import_module(os.path.join('pkg', x))": "",
+    "def f(x):\n    name = f'pkg.{x}'\n    return import_module(name)": "pkg.",
+    "name: str = 'pkg.' + x\nimport_module(name)": "pkg.",
+    "name = 'pkg.' + x\ndef f(name):\n    import_module(name)": "",
+    "name = 'pkg.' + x\nname += y\nimport_module(name)": "",
+    "name = 'pkg.' + x\nif y:\n    name = y\nimport_module(name)": "",
+    "name = 'pkg.' + x\nfor name in y:\n    import_module(name)": "",
+    "name, y = 'pkg.' + x, y\nimport_module(name)": "",
+    "name = 'pkg.' + x\ntry:\n    pass\nexcept OSError as name:\n    import_module(name)": "",
+    "name = name\nimport_module(name)": "",
+    "name: str\nimport_module(name)": "",
 }
 
 
 @pytest.mark.parametrize("text", COMPUTED)
 def test_a_computed_name(text: str) -> None:
     assert kinds(text) == {COMPUTED[text]: "computed"}
+
+
+def test_a_name_that_is_all_literal() -> None:
+    assert kinds("name = 'pkg.a'\nimport_module(name)") == {"pkg.a": "dynamic"}
+    assert kinds("import_module('.'.join(['pkg', 'a']))") == {"pkg.a": "dynamic"}
 
 
 def test_a_relative_literal() -> None:
@@ -113,7 +156,8 @@ def test_a_chain_of_branches() -> None:
 
 PIECES = st.sampled_from(
     ["import a", "from . import b", "try:", "except ImportError:", "raise", "if __name__ == '__main__':", "def f():",
-     "__import__(", "import_module(f'{x}')", "    ", "\n", "\t", "\0", "'", '"""', "\\", "(", "é", "\ud800", "if x:",
+     "__import__(", "import_module(f'{x}')", "x = '.'.join(['a', x])", "import_module(x)",
+     "    ", "\n", "\t", "\0", "'", '"""', "\\", "(", "é", "\ud800", "if x:",
      "else:", "match x:", "case _:", "pass", "try:\n    import a\nexcept* ImportError:\n    pass\n"]
 )  # fmt: skip
 

@@ -10,10 +10,12 @@ REQUEST (JSON, relative paths only):
     check: packages [name], modules [import name]
                                  which interpreter and packages are here, and which modules: {python, implementation,
                                  platform, versions, provided, provided_by {module: [package]}, present {module: bool}}
-    try: statements [{module, names, file, line}], overlay (a folder or ""), modules [{path, root}]
-                                 import each statement, each of upstream's files, then the adapter: {versions, results
+    try: statements [{module, names, file, line}], overlay (a folder or ""), upstream [{path, root}]
+                                 import each statement, each of upstream's files, then the adapter: {imported, results
                                  [{module, file, line, outcome, message, culprit, asked_by, name}]}, outcome one of
-                                 ok, missing, broken, refused, other; what it tries stands in the log as "try: ..."
+                                 ok, missing, broken, refused, other; what it tries stands in the log as "try: ...";
+                                 with look {packages, modules}: check's answer as well, and results only when the module
+                                 of every statement is here
     probe                        what the model accepts, seen by running it on made-up tensors
     infer                        preprocess and run each item; writes DIR/raw/<id>.npz
     decode: items [{.., raw}]    postprocess and draw; writes DIR/outputs/predictions.json, DIR/pictures/<id>.png

@@ -12,7 +12,7 @@ import traceback
 import warnings
 from typing import Any, Callable, List, Optional
 
-from assay_worker import blame, distributions, guard_install, load
+from assay_worker import blame, check, distributions, guard_install, load
 from assay_worker.faults import Fault, Places, tagged
 
 SITES = ("site-packages", "dist-packages")
@@ -22,16 +22,27 @@ LONGEST = 500
 
 def run(job: load.Job) -> dict[str, Any]:
     """Import each statement, each of upstream's modules and the adapter; say how each went."""
+    if not job.request.get("look"):
+        return imported(job)
+    here = check.found(job.request["look"])
+    tops = {one["module"].partition(".")[0] for one in job.request.get("statements", [])}
+    if all(here["present"].get(top) for top in tops):  # else something is missing, and importing the rest is idle
+        here.update(imported(job))
+    return here
+
+
+def imported(job: load.Job) -> dict[str, Any]:
+    """Import all that was asked for."""
     before, overlay = set(sys.modules), lay_over(job)
     places = job.places()
-    places.roots += [os.path.join(job.root, one["root"]) for one in job.request.get("modules", []) if one.get("root")]
+    places.roots += [os.path.join(job.root, one["root"]) for one in job.request.get("upstream", []) if one.get("root")]
     places.short.insert(0, (overlay, "<overlay>"))
     tries = Tries(job, places)
     results = [tries.statement(one) for one in job.request.get("statements", [])]
-    results += [tries.module(one["path"], one.get("root", "")) for one in job.request.get("modules", [])]
+    results += [tries.module(one["path"], one.get("root", "")) for one in job.request.get("upstream", [])]
     if job.adapter:
         results.append(tries.adapter())
-    return {"results": results, "versions": distributions.imported(before)}
+    return {"results": results, "imported": distributions.imported(before)}
 
 
 def lay_over(job: load.Job) -> str:

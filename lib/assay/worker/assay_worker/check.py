@@ -12,10 +12,15 @@ from assay_worker.load import Job
 
 
 def run(job: Job) -> dict[str, Any]:
+    """Answer what a request asks."""
+    return found(job.request)
+
+
+def found(request: dict[str, Any]) -> dict[str, Any]:
     """Name the interpreter and the version of each package asked for, "" when it is missing; `?name` is an import."""
-    asked = job.request.get("packages", [])
+    asked = request.get("packages", [])
     provided = {name: provider(name[1:]) for name in asked if name.startswith("?")}
-    provided_by = distributions.holding(job.request.get("modules", []))
+    provided_by = distributions.holding(request.get("modules", []))
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
