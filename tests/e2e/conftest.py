@@ -17,7 +17,7 @@ def _emptied_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop") / "repo"
     tiny.make_repo(folder)
     shops.make_environment(folder / "env")
-    done = tiny.doit(folder, "source", "exp=tiny")
+    done = tiny.doit(folder, "checkpoint", "source", "exp=tiny")
     assert done.code == 0, done.text
     return folder
 

@@ -187,6 +187,19 @@ def test_nobody_is_asked_in_ci_or_for_a_machine(stocked: Shop, quiet: dict[str, 
     assert done.code == 3 and "answer [q]" not in done.out
 
 
+# ---------------------------------------------------------------- what is installed
+def test_what_is_installed_is_proved_and_nothing_that_is_there_replaced(stocked: Shop) -> None:
+    stocked.experiment("tiny", "numpy")
+    (site_of(stocked.env) / "onnxruntime/__init__.py").write_text("raise ImportError('libgomp.so.1 is not there')\n")
+    with stocked.unchanged():
+        done = stocked.doit("deps", "exp=tiny")
+        one_line(done, 3, "what is installed does not serve: ImportError: libgomp.so.1 is not there")
+        assert plans(done)["tiny"]["choices"] == ["new"]
+        one_line(stocked.doit("deps", "exp=tiny", "--on-missing=add"), 3, "env.on_missing: new would serve")
+    assert stocked.doit("deps", "exp=tiny", "--on-missing=new").code == 0
+    assert [(r["number"], r["outcome"]) for r in stocked.record()["rungs"]] == [(1, "broken"), (3, "ok")]
+
+
 # ---------------------------------------------------------------- staleness
 def test_what_was_decided_stays_decided(stocked: Shop) -> None:
     assert stocked.doit("deps", "exp=tiny", "--on-missing=add").code == 0

@@ -85,8 +85,7 @@ def test_locked_without_a_lock_is_refused(stocked: Shop) -> None:
         one_line(stocked.doit("deps", "exp=tiny", "--locked"), 1, "deps.lock")
 
 
-@pytest.mark.parametrize("gone", [False, True], ids=["there", "gone"])
-@pytest.mark.parametrize("fixed", [False, True], ids=["plain", "sealed"])
+@pytest.mark.parametrize(("fixed", "gone"), [(False, False), (True, False), (True, True)])
 def test_another_digit_in_a_hash_is_refused(stocked: Shop, fixed: bool, gone: bool) -> None:
     folder = new(stocked)
     if gone:
@@ -113,14 +112,12 @@ def test_a_lock_of_another_platform_is_refused(stocked: Shop) -> None:
         one_line(stocked.doit("deps", "exp=tiny", "--locked"), 2, "was made on macosx-14.0-arm64, this is", "deps.lock")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 2}', "\x00\xff"])
-def test_a_damaged_lock_is_one_line_or_made_anew(stocked: Shop, text: str) -> None:
+def test_a_damaged_lock_is_one_line_or_made_anew(stocked: Shop) -> None:
     folder = new(stocked)
-    (workspace(stocked.repo) / "deps.lock").write_text(text, "latin-1")
     before = digest(folder)
-    done = stocked.doit("deps", "exp=tiny")
-    assert "Traceback" not in done.text and "a bug of assay" not in done.text, done.text
-    assert done.code in (2, 3) and len([line for line in done.err.splitlines() if line.startswith("assay: ")]) == 1
+    for text, code in (("{", 2), ('{"schema": 2}', 3), ("\x00\xff", 2)):
+        (workspace(stocked.repo) / "deps.lock").write_text(text, "latin-1")
+        one_line(stocked.doit("deps", "exp=tiny"), code)
     assert digest(folder) == before
 
 
@@ -133,7 +130,8 @@ def test_two_at_once_add_into_one_environment(stocked: Shop) -> None:
         assert done.code == 0, done.text
     assert {"quill==2.0", "inkpot==1.1", "blotter==1.0"} < set(stocked.freeze())
     assert not [name for name in os.listdir(stocked.repo) if "assay" in name]
-    assert to_run(stocked.repo, "tiny") & {"deps"} == set()
+    assert stocked.doit("deps", "exp=tiny,other").code == 0  # what the other one added is looked at, without a question
+    assert not {"deps"} & (to_run(stocked.repo, "tiny") | to_run(stocked.repo, "other"))
 
 
 def test_two_at_once_make_the_same_environment(stocked: Shop) -> None:

@@ -156,9 +156,10 @@ def test_an_interpreter_without_the_packages_is_refused(copy: Path, tmp_path: Pa
     assert done.returncode == 2 and "Traceback" not in done.stderr
     for name in ("numpy", "onnxruntime", "pillow"):
         assert re.search(rf"not possible here: {name} \S+ is needed, here is nothing", done.stderr), done.stderr
+    assert re.search(r"to have such an interpreter: uv venv --python \d+\.\d+ NEW && .* numpy==\S+", done.stderr)
     edit(copy / "deps.lock", '"numpy": "', '"numpy": "9')
     done = repeat(copy, str(copy.parent / "weights.onnx"), str(BIN / "python"))
-    assert done.returncode == 2 and "numpy 9" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert done.returncode == 2 and "numpy 9" in done.stderr and len(done.stderr.splitlines()) == 2
 
 
 def test_missing_arguments_say_how_it_is_called(copy: Path) -> None:

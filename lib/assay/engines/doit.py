@@ -90,7 +90,8 @@ class Run:
         """Tell whether the line asks for more than to be sure that all is fresh."""
         always = {"-a", "--always-execute"} & set(self.line.options)
         asks = {"--update", "--locked"} & set(self.line.flags)
-        return bool(always or asks) or any("/" in w for w in self.line.words)
+        lacking = "deps" in self.asked  # what a blocked model lacks is no news to the report, and asked for by name
+        return bool(always or asks) or lacking or any("/" in w for w in self.line.words)
 
     def _at_a_glance(self, names: list[str]) -> dict[str, str]:
         """Find the experiments of which a few stats show that nothing has moved."""

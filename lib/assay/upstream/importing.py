@@ -4,7 +4,6 @@ import ast
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from posixpath import commonprefix
 
 from assay.envs.names import SHARED
 from assay.records import Import
@@ -108,11 +107,18 @@ def _either_way(node: ast.AST) -> "Iterator[tuple[str, int]]":
     """Give the packages that a try and what stands in for it both import from: one of the two always does."""
     handler = _first_to_catch(node)
     if handler is not None:
-        asked = [module.split(".") for module, _ in _direct(getattr(node, "body", []))]
+        asked = {part for module, _ in _direct(getattr(node, "body", [])) for part in _packages(module)}
         for module, line in _direct(handler.body):
-            common = ".".join(max((commonprefix([module.split("."), parts]) for parts in asked), default=[]))
+            common = next((part for part in _packages(module) if part in asked), "")
             if common and common not in SHARED:
                 yield common, line
+
+
+def _packages(module: str) -> "Iterator[str]":
+    """Give a dotted name and the packages around it, outwards."""
+    while module:
+        yield module
+        module = module.rpartition(".")[0]
 
 
 def _direct(body: "list[ast.stmt]") -> "Iterator[tuple[str, int]]":

@@ -24,6 +24,8 @@ def main(workspace, checkpoint):
     wanting = other_checkpoint(checkpoint) + other_packages()
     if wanting:
         print("\n".join("not possible here: " + w for w in wanting), file=sys.stderr)
+        if other_packages():
+            print("to have such an interpreter: " + cure(), file=sys.stderr)
         return 2
     scratch = "reproduced"
     shutil.rmtree(scratch, ignore_errors=True)
@@ -85,6 +87,16 @@ def other_packages():
         if version and here != version:
             wanting.append("%s %s is needed, here is %s" % (name, version, here))
     return wanting
+
+
+def cure():
+    """Say how an interpreter with these packages is made."""
+    lock = read("deps.lock")
+    make = "uv venv --python %s NEW" % lock["python"].rpartition(".")[0]
+    if lock["made"] == "new" and os.path.exists("pylock.toml"):
+        return make + " && uv pip sync --python NEW pylock.toml"
+    wanted = " ".join("%s==%s" % pair for pair in sorted(lock["packages"].items()))
+    return make + " && uv pip install --python NEW " + wanted
 
 
 # ---------------------------------------------------------------- repeating

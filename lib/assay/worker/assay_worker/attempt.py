@@ -24,8 +24,9 @@ def run(job: load.Job) -> dict[str, Any]:
     """Import each statement, each of upstream's modules and the adapter; say how each went."""
     if not job.request.get("look"):
         return imported(job)
-    here = check.found(job.request["look"])
     tops = {one["module"].partition(".")[0] for one in job.request.get("statements", [])}
+    look = job.request["look"]
+    here = check.found(dict(look, modules=sorted({*look.get("modules", []), *tops})))
     if all(here["present"].get(top) for top in tops):  # else something is missing, and importing the rest is idle
         here.update(imported(job))
     return here
