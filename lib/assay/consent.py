@@ -124,20 +124,27 @@ def _decide(run: "Run", waiting: dict[str, Wanted]) -> None:
         if wanted.survey.unknown:
             _stop(run, wanted, "; ".join(n for n in wanted.notes if n.startswith("no package is known")))
         elif policy in (ADD, NEW) and policy not in wanted.choices:
-            _stop(run, wanted, f"nothing is added to {wanted.survey.place} here; env.on_missing: new would serve")
+            _stop(run, wanted, _no_adding(wanted))
         elif policy in (ADD, NEW):
             run.builds[name].decision = _decision(wanted, policy)
         elif policy == "ask" and not run.line.json:
             asking[name] = wanted
         else:
             _stop(run, wanted, _how(wanted))
-    answer, optional = _asked(run, list(asking.values())) if asking else ("", False)
+    asked = _asked(run, list(asking.values())) if asking else None
     for name, wanted in asking.items():
-        if answer in wanted.choices or (answer == ADD and NEW in wanted.choices):
-            choice = answer if answer in wanted.choices else NEW
-            run.builds[name].decision = _decision(wanted, choice, optional)
+        if asked is None:
+            _stop(run, wanted, _how(wanted))  # nobody was there
+        elif asked[0] in wanted.choices:
+            run.builds[name].decision = _decision(wanted, *asked)
         else:
-            _stop(run, wanted, _how(wanted))
+            run.builds[name].decision = Decision(STOP, why=_no_adding(wanted) if asked[0] == ADD else _how(wanted))
+
+
+def _no_adding(wanted: Wanted) -> str:
+    if wanted.survey.missing:
+        return f"nothing is added to {wanted.survey.chosen.manager} here: take a new environment (env.on_missing: new)"
+    return "adding would have to replace what is there: take a new environment (env.on_missing: new)"
 
 
 def _decision(wanted: Wanted, choice: str, optional: bool = False) -> Decision:
@@ -193,11 +200,11 @@ def _optional(survey: Survey) -> "list[needs.Need]":
 
 
 # ---------------------------------------------------------------- asking
-def _asked(run: "Run", wanted: list[Wanted]) -> tuple[str, bool]:
-    """Ask on the terminal; "" where there is none, or when the answer is to change nothing."""
+def _asked(run: "Run", wanted: list[Wanted]) -> tuple[str, bool] | None:
+    """Ask on the terminal; "" when the answer is to change nothing, None where nobody sits."""
     with terminal.opened() as screen:
         if screen is None:
-            return "", False
+            return None
         run.progress.clear()
         screen.write("\n" + "\n".join(line for one in wanted for line in table(one)) + "\n\n")
         optional = False

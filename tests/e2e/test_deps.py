@@ -65,8 +65,8 @@ def test_nothing_is_added_where_nothing_may_be(stocked: Shop, manager: str) -> N
     env, folder = managed(stocked, manager)
     stocked.experiment("tiny", "quill", env=f"{env}{', ' if env else ''}on_missing: add")
     before = freeze_and_names(stocked, folder)
-    said = f"nothing is added to {manager}, Python 3."
-    one_line(stocked.doit("deps", "exp=tiny"), 3, said, "env.on_missing: new would serve")
+    said = f"nothing is added to {manager} here"
+    one_line(stocked.doit("deps", "exp=tiny"), 3, said, "take a new environment")
     edit(stocked.repo / "experiments/tiny.yaml", "on_missing: add", "on_missing: fail")
     done = stocked.assay("deps", "tiny", "--on-missing=add")
     one_line(done, 3, said)
@@ -195,7 +195,7 @@ def test_what_is_installed_is_proved_and_nothing_that_is_there_replaced(stocked:
         done = stocked.doit("deps", "exp=tiny")
         one_line(done, 3, "what is installed does not serve: ImportError: libgomp.so.1 is not there")
         assert plans(done)["tiny"]["choices"] == ["new"]
-        one_line(stocked.doit("deps", "exp=tiny", "--on-missing=add"), 3, "env.on_missing: new would serve")
+        one_line(stocked.doit("deps", "exp=tiny", "--on-missing=add"), 3, "take a new environment")
     assert stocked.doit("deps", "exp=tiny", "--on-missing=new").code == 0
     assert [(r["number"], r["outcome"]) for r in stocked.record()["rungs"]] == [(1, "broken"), (3, "ok")]
 

@@ -124,7 +124,9 @@ def test_a_package_is_missing_is_a_question_and_changes_nothing(repo: Path, tmp_
     edit(repo / "experiments/tiny.yaml", "device: cpu", f"device: cpu\nenv: {{python: {bare}/bin/python}}")
     before = sorted(str(p) for p in bare.rglob("*"))
     for door in (doit, tool):
-        done = door(repo, "report", "exp=tiny")
+        done = door(repo, "report", "exp=tiny", UV_NO_INDEX="1")
+        assert json.loads(done.out)["plans"]["tiny"]["choices"] == ["add", "new"]
+        done = done._replace(out="")
         refused(done, 3)
     same_as_golden("start", "missing_in_a_bare_venv", done, repo)
     assert sorted(str(p) for p in bare.rglob("*")) == before

@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from assay.envs import interpreter, pylock, uv
 from assay.envs import options as opts
-from assay.envs import pylock, uv
 from assay.envs.faults import Unsolvable
 from assay.envs.interpreter import normal
 from assay.envs.pylock import Item
@@ -88,7 +89,8 @@ def _learning(asked: _Asked, dated: bool) -> Resolution:
 def _additions(asked: _Asked) -> tuple[str, str]:
     """Ask what would be installed; then lock just that, since what is there may be on no index."""
     words: list[str | Path] = ["pip", "install", "--dry-run", "--output-format", "json", "--python", asked.python]
-    said = uv.call([*words, *_files(asked)], scratch=asked.scratch, log=asked.log, options=asked.options)
+    with _as_it_was(interpreter.prefix_of(asked.python) / ".lock"):
+        said = uv.call([*words, *_files(asked)], scratch=asked.scratch, log=asked.log, options=asked.options)
     changes = _changes(said.output)
     lost = {name: version for name, version, action in changes if action != "installed"}
     added = {name: version for name, version, action in changes if action == "installed"}
@@ -101,6 +103,18 @@ def _additions(asked: _Asked) -> tuple[str, str]:
     pins = [direct.get(name, f"{name}=={version}") for name, version in added.items()]
     text, more = _compiled(asked._replace(wanted=tuple(pins), keep=()), ["--no-deps"])
     return text, said.messages + more
+
+
+@contextmanager
+def _as_it_was(lock: Path) -> Iterator[None]:
+    """Remove what uv leaves in an environment that it only looked at; who changes one holds a lock of ours."""
+    there = lock.exists()
+    try:
+        yield
+    finally:
+        if not there:
+            with suppress(OSError):
+                lock.unlink(missing_ok=True)
 
 
 def _compiled(asked: _Asked, more: Sequence[str]) -> tuple[str, str]:
