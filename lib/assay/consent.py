@@ -1,5 +1,6 @@
 """One question for all experiments that miss packages: what, how large, from when, why; and what the answer means."""
 
+import shlex
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,6 +27,7 @@ class Wanted(NamedTuple):
     name: str
     survey: Survey
     found: "Resolution | None"  # the files, where they could be found
+    shown: str  # the choice that they are for
     notes: tuple[str, ...]
     choices: tuple[str, ...]
     commands: dict[str, tuple[str, ...]]
@@ -64,18 +66,19 @@ def _told(run: "Run", build: "Build", survey: Survey) -> Decision | None:
     if "--locked" in run.line.flags:
         return Decision(LOCKED)
     kept = lock.read(build.workspace.at(layout.DEPS_LOCK))
-    if kept is None or kept.made != lock.NEW or survey.serves:
-        return None
     env = build.experiment.env
+    if kept is None or kept.made != lock.NEW or not kept.files or env.on_missing == "fail":
+        return None
     same = kept.asked == {"manager": env.manager, "python": env.python}
     gone = same and {n.name for n in survey.missing} <= {*kept.wanted}
     return Decision(LOCKED) if gone and not lock.is_there(run.session.root, kept.environment) else None
 
 
-def _wanted(run: "Run", name: str, build: "Build", survey: Survey) -> Wanted:
+def _wanted(run: "Run", name: str, build: "Build", survey: Survey, choice: str = "") -> Wanted:
+    """See what could be done for an experiment; `choice`: what is to be shown, else what would be done first."""
     shared = (run.session.root / lock.CACHE) in survey.chosen.python.parents  # named by what is in it: that stays
     choices = (ADD, NEW) if survey.chosen.manager in MAY_ADD and not shared else (NEW,)
-    policy = build.experiment.env.on_missing
+    policy = choice or build.experiment.env.on_missing
     first = policy if policy in choices else choices[0]
     if not survey.missing:
         choices = (NEW,)  # all is there and does not serve: adding would have to replace what others use
@@ -88,7 +91,7 @@ def _wanted(run: "Run", name: str, build: "Build", survey: Survey) -> Wanted:
         f"write env.map: {{{n.name[1:]}: PACKAGE}}"
         for n in survey.unknown
     ]
-    commands = _by_uv(survey)
+    commands = _by_uv(survey, None, [])
     found = None
     try:
         work = deps.work(build.job(plan.BY_NAME["deps"]), survey, first)
@@ -101,18 +104,23 @@ def _wanted(run: "Run", name: str, build: "Build", survey: Survey) -> Wanted:
             notes += [work.offer] if work.offer else []
             found = work.resolve(ladder.following([], alone=first == NEW, pins=(), older=()) or ladder.AS_INSTALLED)
             notes += found.notes
+            commands = _by_uv(survey, found if first == ADD else None, work.shown)
     except Fault as fault:
         notes.append(str(fault))
-    return Wanted(name, survey, found, tuple(notes), choices, {c: commands[c] for c in choices if c in commands})
+    commands = {c: commands[c] for c in choices if c in commands}
+    return Wanted(name, survey, found, first, tuple(notes), choices, commands)
 
 
-def _by_uv(survey: Survey) -> dict[str, tuple[str, ...]]:
-    """Say what a person would type to the same end."""
-    names = [n.name for n in survey.missing if n.known]
+def _by_uv(survey: Survey, found: "Resolution | None", options: "list[str]") -> dict[str, tuple[str, ...]]:
+    """Say what a person would type to the same end, where uv is to look included."""
+    names = [f"{i.name}=={i.version}" for i in found.items] if found else [n.name for n in survey.missing if n.known]
     wide = [n.name for n in survey.needs if n.known and n.group in needs.REQUIRED]
     return {
-        ADD: (f"uv pip install --python {survey.chosen.python} {' '.join(names)}",),
-        NEW: (f"uv venv --python {survey.python} NEW", f"uv pip install --python NEW {' '.join(wide)}"),
+        ADD: (shlex.join(["uv", "pip", "install", "--python", str(survey.chosen.python), *options, *names]),),
+        NEW: (
+            f"uv venv --python {survey.python} NEW",
+            shlex.join(["uv", "pip", "install", "--python", "NEW", *options, *wide]),
+        ),
     }
 
 
@@ -131,7 +139,7 @@ def _decide(run: "Run", waiting: dict[str, Wanted]) -> None:
             asking[name] = wanted
         else:
             _stop(run, wanted, _how(wanted))
-    asked = _asked(run, list(asking.values())) if asking else None
+    asked = _asked(run, asking) if asking else None
     for name, wanted in asking.items():
         if asked is None:
             _stop(run, wanted, _how(wanted))  # nobody was there
@@ -148,7 +156,7 @@ def _no_adding(wanted: Wanted) -> str:
 
 
 def _decision(wanted: Wanted, choice: str, optional: bool = False) -> Decision:
-    shown = choice == (wanted.choices[0]) and not optional and wanted.found is not None
+    shown = choice == wanted.shown and optional in (False, wanted.survey.optional) and wanted.found is not None
     return Decision(choice, optional, wanted.found.lock if shown and wanted.found else "")
 
 
@@ -200,34 +208,55 @@ def _optional(survey: Survey) -> "list[needs.Need]":
 
 
 # ---------------------------------------------------------------- asking
-def _asked(run: "Run", wanted: list[Wanted]) -> tuple[str, bool] | None:
+WORDS = {"add": "a", "new": "n", "print": "p", "optional": "o", "quit": "q", "no": "q", "": "q"}
+
+
+def _asked(run: "Run", asking: dict[str, Wanted]) -> tuple[str, bool] | None:
     """Ask on the terminal; "" when the answer is to change nothing, None where nobody sits."""
     with terminal.opened() as screen:
         if screen is None:
             return None
         run.progress.clear()
-        screen.write("\n" + "\n".join(line for one in wanted for line in table(one)) + "\n\n")
-        optional = False
+        seen, optional = (next(iter(asking.values())).shown, False), False
+        _show(screen, asking)
         while True:
-            screen.write(_question(wanted, optional))
-            answer = screen.readline()
-            word = answer.strip().lower()[:1]
+            screen.write(_question(list(asking.values()), optional))
+            typed = screen.readline()
+            word = WORDS.get(typed.strip().lower(), typed.strip().lower())
+            choice = {"a": ADD, "n": NEW}.get(word, "")
+            if word == "q":
+                return "", optional
             if word == "p":
-                screen.write(
-                    "".join(f"  {line}\n" for one in wanted for lines in one.commands.values() for line in lines)
-                )
-            elif word == "o" and any(_optional(one.survey) for one in wanted):
+                screen.write("".join(f"  {c}\n" for one in asking.values() for cs in one.commands.values() for c in cs))
+            elif word == "o" and any(_optional(one.survey) for one in asking.values()):
                 optional = not optional
-            elif word in ("a", "n") or not answer or word in ("", "q"):
-                return {"a": ADD, "n": NEW}.get(word, ""), optional
-            else:
+            elif not choice:
                 screen.write(f"  {word!r} is none of these\n")
+            elif (choice, optional) == seen:
+                return seen
+            else:  # not what was shown: that comes first
+                seen = (choice, optional)
+                _look_again(run, asking, *seen)
+                _show(screen, asking)
+                screen.write(f"  [{word}] takes this; {word} once more goes on\n")
+
+
+def _look_again(run: "Run", asking: dict[str, Wanted], choice: str, optional: bool) -> None:
+    for name in asking:
+        build = run.builds[name]
+        survey = build.looked._replace(optional=optional or build.experiment.env.optional) if build.looked else None
+        if survey:
+            asking[name] = _wanted(run, name, build, survey, choice)
+
+
+def _show(screen: terminal.Terminal, asking: dict[str, Wanted]) -> None:
+    screen.write("\n" + "\n".join(line for one in asking.values() for line in table(one)) + "\n\n")
 
 
 def _question(wanted: list[Wanted], optional: bool) -> str:
     choices = {choice for one in wanted for choice in one.choices}
     lines = ["[a] add to the environment in use"] if ADD in choices else []
-    lines.append("[n] a new environment for this model" + ("s" if len(wanted) > 1 else ""))
+    lines.append("[n] new environments for these models" if len(wanted) > 1 else "[n] a new environment for this model")
     lines.append("[p] print the commands")
     if any(_optional(one.survey) for one in wanted):
         lines.append(f"[o] {'leave the optional ones out again' if optional else 'the optional ones too'}")
@@ -241,7 +270,9 @@ def table(wanted: Wanted) -> list[str]:
     lines = [f"{wanted.name}: packages are missing; {survey.place} ({survey.chosen.because})"]
     items = {i.name: i for i in wanted.found.items} if wanted.found else {}
     rows = []
-    for need in survey.missing if survey.missing else [n for n in survey.needs if n.known]:
+    groups = needs.GROUPS if survey.optional else needs.REQUIRED
+    whole = [n for n in survey.needs if n.known and n.group in groups]
+    for need in survey.missing if wanted.shown == ADD else whole:
         item = items.pop(need.name.lower().replace("_", "-"), None)
         facts = (item.version, _size(item.size), item.uploaded) if item else ("", "", "")
         rows.append((need.group, need.name, *facts, need.why))

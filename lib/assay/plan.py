@@ -93,7 +93,7 @@ STAGES = (
         "deps",
         "what the model needs, and what its interpreter has",
         after=("checkpoint", "source"),
-        yaml=("env.manager", "env.python", "env.map", "env.optional", "source.entry", "trust"),
+        yaml=("env.manager", "env.python", "env.map", "env.optional", "source.entry", "trust", "sandbox"),
         records=(
             *(f"checkpoint:{key}" for key in ("format.name", "code", "trust", "to_trust", "cannot")),
             *(f"source:requirements.*.{key}" for key in ("name", "specifier", "kind")),

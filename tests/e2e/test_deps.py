@@ -140,8 +140,22 @@ def test_the_question_shows_version_size_day_and_reason(stocked: Shop) -> None:
     rows = [line.split() for line in done.out.splitlines()]
     assert ["model", "quill", "2.0", "0.9", "KiB", "2024-01-01", "adapter.py:4", "imports", "quill"] in rows
     assert ["with", "them", "inkpot", "1.1", "0.9", "KiB", "2024-01-01"] in rows
-    assert f"  uv pip install --python {stocked.env}/bin/python quill\n" in done.out
-    assert "uv venv --python" in done.out
+    assert f"  uv pip install --python {stocked.env}/bin/python --default-index http://127.0.0.1" in done.out
+    assert " inkpot==1.1 quill==2.0\n" in done.out and "uv venv --python" in done.out
+
+
+@pytest.mark.parametrize("typed", ["no", "nothing", "abort", "y"])
+def test_a_word_that_only_begins_like_an_answer_is_none(stocked: Shop, typed: str) -> None:
+    with stocked.unchanged():
+        seat = stocked.sit("deps", "exp=tiny").see("answer [q]: ").type(f"{typed}\n")
+        done = seat.end() if typed == "no" else seat.see("is none of these").see("answer [q]: ", 2).type("q\n").end()
+    assert done.code == 3
+
+
+def test_what_was_not_shown_is_shown_before_it_is_installed(stocked: Shop) -> None:
+    seat = stocked.sit("deps", "exp=tiny").see("answer [q]: ").type("n\n").see("once more goes on")
+    assert "onnxruntime" in seat.text and not stocked.made()
+    assert seat.see("answer [q]: ", 2).type("n\n").end().code == 0 and len(stocked.made()) == 1
 
 
 def test_optional_ones_come_only_when_asked_for(stocked: Shop) -> None:
@@ -151,7 +165,9 @@ def test_optional_ones_come_only_when_asked_for(stocked: Shop) -> None:
     stocked.declare("quill", "blotter")
     seat = stocked.sit("deps", "exp=tiny").see("[o] the optional ones too").see("answer [q]: ").type("o\n")
     seat.see("[o] leave the optional ones out again").see("answer [q]: ", 2).type("n\n")
+    seat.see("once more goes on").see("answer [q]: ", 3).type("n\n")
     done = seat.end()
+    assert "blotter" in seat.text.rpartition("fetch")[0].rpartition("packages are missing")[2]
     assert done.code == 0, done.out
     (key,) = stocked.made()
     assert {"blotter==3.0", "quill==2.0"} < set(stocked.freeze(stocked.repo / "tmp/.envs" / key))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shop import Shop, digest, one_line
-from tiny import ended, to_run, workspace
+from tiny import edit, ended, to_run, workspace
 
 
 def new(shop: Shop, name: str = "tiny") -> Path:
@@ -115,9 +115,11 @@ def test_a_lock_of_another_platform_is_refused(stocked: Shop) -> None:
 def test_a_damaged_lock_is_one_line_or_made_anew(stocked: Shop) -> None:
     folder = new(stocked)
     before = digest(folder)
-    for text, code in (("{", 2), ('{"schema": 2}', 3), ("\x00\xff", 2)):
+    for text in ("{", '{"schema": 2}', "\x00\xff"):
         (workspace(stocked.repo) / "deps.lock").write_text(text, "latin-1")
-        one_line(stocked.doit("deps", "exp=tiny"), code)
+        one_line(stocked.doit("deps", "exp=tiny"), 3)
+    (workspace(stocked.repo) / "deps.lock").write_text("{")
+    one_line(stocked.doit("deps", "exp=tiny", "--locked"), 2)
     assert digest(folder) == before
 
 
@@ -220,3 +222,30 @@ def test_what_is_needed_later_is_not_added_to_a_shared_environment(stocked: Shop
     assert new(stocked) != shared
     assert "nothing to do" in stocked.doit("deps", "exp=tiny").out
     assert digest(shared) == before
+
+
+def test_an_environment_made_for_the_model_stays_its_own_when_it_needs_less(stocked: Shop) -> None:
+    stocked.declare("quill", "inkpot")
+    new(stocked)
+    key = json.loads((workspace(stocked.repo) / "deps.lock").read_text())["environment"]
+    edit(stocked.repo / "recipes/tiny/adapter.py", "import quill\n", "")
+    assert stocked.doit("deps", "exp=tiny").code == 0
+    assert json.loads((workspace(stocked.repo) / "deps.lock").read_text())["environment"] == key
+    assert "deps" not in to_run(stocked.repo, "tiny")
+
+
+def test_a_lock_that_names_a_program_elsewhere_is_none(stocked: Shop) -> None:
+    new(stocked)
+    place = workspace(stocked.repo) / "deps.lock"
+    place.write_text(json.dumps({**json.loads(place.read_text()), "environment": "../../../evil"}))
+    one_line(stocked.doit("deps", "exp=tiny"), 3)
+
+
+def test_what_was_added_earlier_keeps_its_hashes(stocked: Shop) -> None:
+    stocked.sell("nib", "1.0")
+    stocked.declare("quill", "nib")
+    assert stocked.doit("deps", "exp=tiny", "--on-missing=add").code == 0
+    edit(stocked.repo / "recipes/tiny/adapter.py", "import quill\n", "import quill\nimport nib\n")
+    assert stocked.doit("deps", "exp=tiny", "--on-missing=add").code == 0
+    text = (workspace(stocked.repo) / "pylock.toml").read_text()
+    assert "quill-2.0" in text and "nib-1.0" in text

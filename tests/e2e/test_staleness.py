@@ -49,7 +49,7 @@ YAML: dict[str, tuple[str, str, set[str]]] = {
     "measure.precision": ("precision: [fp32]", "precision: [fp32, fp16]", {"measure"}),
     "measure.seconds": ("seconds: 0.05", "seconds: 0.06", {"measure"}),
     "trust": ("device: cpu", f"device: cpu\ntrust: {'a' * 64}", {"deps", "probe", "infer", "decode", "measure"}),
-    "sandbox": ("sandbox: plain", "sandbox: landlock", {"probe", "infer", "decode", "measure"}),
+    "sandbox": ("sandbox: plain", "sandbox: landlock", {"deps", "probe", "infer", "decode", "measure"}),
     "network": ("sandbox: plain", "sandbox: plain\nnetwork: true", {"probe", "infer", "decode", "measure"}),
     "train": ("device: cpu", "device: cpu\ntrain: true", set()),
     "targets": (">= 0.5", ">= 0.6", {"metrics"}),

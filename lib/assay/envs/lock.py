@@ -1,6 +1,7 @@
 """deps.lock: which interpreter and packages gave the results, and how to have them again."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from assay.errors import WrongInput
 
 SCHEMA = 2
 CACHE = "tmp/.envs"  # environments made here, by the digest of what is in them
+NAMED = r"(pixi:[a-z0-9-]+|[0-9a-f]{16})?"  # what an environment is called here
 PIXI = "pixi:"  # before the name of an environment that pixi keeps
 AS_INSTALLED, ADDED, NEW = "as installed", "added", "new"
 
@@ -36,16 +38,20 @@ def text(lock: Lock) -> str:
     return str(dumps({"schema": SCHEMA, **lock._asdict()}))
 
 
-def read(path: Path) -> "Lock | None":
-    """Read a lock; None when there is none, or one of an earlier version."""
+def read(path: Path, *, strict: bool = False) -> "Lock | None":
+    """Read a lock; None when there is none, or one of an earlier version, or, unless `strict`, a damaged one."""
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
+        if not strict:
+            return None
         raise WrongInput("cannot be read", where=str(path), mend="delete it, and doit deps writes it again") from None
     if not isinstance(content, dict) or content.pop("schema", None) != SCHEMA or set(content) != set(Lock._fields):
         return None
+    if not re.fullmatch(NAMED, str(content["environment"])):
+        return None  # it would lead elsewhere
     return Lock(**{**content, "wanted": tuple(content["wanted"])})
 
 

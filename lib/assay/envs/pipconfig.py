@@ -13,7 +13,7 @@ LISTS = ("extra-index-url", "find-links", "constraint")
 KEYS = ("index-url", *LISTS, "no-index")
 SECTIONS = ("global", "install")
 TRUE = ("1", "true", "yes", "on", "y", "t")
-CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
+CREDENTIALS = re.compile(r"(?<=://)[^/\s?#]+@")  # up to the last @: a password may hold one
 
 
 def read(environ: Mapping[str, str], prefix: Path, etc: Path = Path("/etc")) -> Settings:

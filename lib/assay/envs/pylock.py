@@ -65,6 +65,20 @@ def only(text: str, names: Collection[str]) -> str:
     return _written(kept, _parsed(text).get("requires-python", ""))
 
 
+def joined(text: str, other: str) -> str:
+    """Put the packages of two stored locks into one."""
+    packages = sorted([*checked(text), *checked(other)], key=lambda package: str(package["name"]))
+    return _written(packages, _parsed(text).get("requires-python", ""))
+
+
+def hashes(text: str) -> dict[str, dict[str, str]]:
+    """Give every file of every package with its SHA-256."""
+    return {
+        normal(package["name"]): {_filename(entry): entry["hashes"]["sha256"] for entry in _entries(package)}
+        for package in checked(text)
+    }
+
+
 def bind(text: str, find: Find) -> str:
     """Give local files their path on this machine; a file that is not here is named."""
     packages = [_bound(package, find) for package in checked(text)]

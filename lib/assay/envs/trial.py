@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,6 +59,12 @@ class Work:
         pip = pipconfig.read(os.environ, self.python.parent.parent)
         self.options = options.arguments(env.index, root, pip if env.index.pip else {}, scratch)
         self.offer = "" if env.index.pip else _offer(pip)
+
+    @property
+    def shown(self) -> list[str]:
+        """Give the options for a person to type: no passwords, no file of ours."""
+        plain = options.without(self.options, ["--excludes", "--exclude-newer"])
+        return [pipconfig.bare(word) for word in plain]
 
     @property
     def wanted(self) -> list[str]:
@@ -161,7 +167,7 @@ class Work:
             what = f"was made on {kept.platform}, this is {self.survey.platform}"
             raise WrongInput(what, where="deps.lock", mend="run doit deps here, which makes a lock for this machine")
         python = self.interpreter(kept.python)
-        if kept.made == lock.NEW:
+        if kept.made == lock.NEW and text:
             return self.separate(Resolution(pylock.items(text), text), python, kept.environment)
         whole = resolve(
             python=python,
@@ -171,7 +177,7 @@ class Work:
             log=self.log,
             alone=True,
         )
-        _same_files(whole, text)
+        _same(whole, kept, text)
         return self.separate(whole, python)
 
 
@@ -189,29 +195,54 @@ def locked_text(kept: Lock, folder: Path) -> str:
     return ""
 
 
-def sealed(kept: Lock, trial: Trial, env: EnvSpec) -> Lock:
-    """Write into a lock what was installed, and how."""
+def sealed(kept: Lock, trial: Trial, env: EnvSpec, root: Path) -> Lock:
+    """Write into a lock what was installed, and how; a place of this machine goes by its name."""
     shown = {name: value for name, value in env.index._asdict().items() if value not in ("", (), False)}
     return kept._replace(
         made=trial.made,
         environment=trial.environment,
         wanted=trial.wanted,
-        options={n: list(v) if isinstance(v, tuple) else v for n, v in shown.items()},
+        options={n: [_placed(one, root) for one in v] if isinstance(v, tuple) else v for n, v in shown.items()},
         files={trial.lock_file: files.text_sha256(trial.resolution.lock)},
     )
 
 
-def _same_files(whole: Resolution, text: str) -> None:
-    """Refuse when an index now gives another file for what was locked."""
-    known = {item.name: item for item in pylock.items(text)} if text else {}
-    for item in whole.items:
-        old = known.get(item.name)
-        if old and old.version == item.version and old.file == item.file and old.sha256 != item.sha256:
-            raise StageFailed(
-                f"{item.file}: its SHA-256 is {item.sha256[:12]}…, locked was {old.sha256[:12]}…",
-                where=PYLOCK,
-                mend="the index gives another file than the one that was used; lock anew if that is meant",
-            )
+def with_earlier(trial: Trial, text: str, wanted: Sequence[str], there: Mapping[str, str]) -> Trial:
+    """Add to a lock what an earlier one added, as far as it is still there."""
+    have = {normal(name): version for name, version in there.items()}
+    new = {item.name for item in trial.resolution.items}
+    old = [i for i in pylock.items(text) if have.get(i.name) == i.version and i.name not in new]
+    if not old:
+        return trial
+    merged = pylock.joined(trial.resolution.lock, pylock.only(text, {item.name for item in old}))
+    found = trial.resolution._replace(items=pylock.items(merged), lock=merged)
+    return trial._replace(resolution=found, wanted=tuple(sorted({*wanted, *trial.wanted})))
+
+
+def _placed(place: str, root: Path) -> str:
+    if "://" in place or not os.path.isabs(os.path.expanduser(place)):
+        return place
+    inside = os.path.relpath(os.path.expanduser(place), root)
+    return os.path.basename(os.path.normpath(place)) if inside.startswith("..") else inside
+
+
+def _same(whole: Resolution, kept: Lock, text: str) -> None:
+    """Refuse when the index now gives other versions, or other files, than were locked."""
+    locked = {normal(name): version for name, version in kept.packages.items()}
+    now = {item.name: item.version for item in whole.items}
+    other = sorted(name for name in locked.keys() | now.keys() if locked.get(name) != now.get(name))
+    if other:
+        named = ", ".join(f"{n} {locked.get(n, 'nothing')} is now {now.get(n, 'nothing')}" for n in other[:3])
+        raise StageFailed(f"cannot be had again: {named}", where="deps.lock", mend="lock anew if that is meant")
+    known, files_now = pylock.hashes(text) if text else {}, pylock.hashes(whole.lock)
+    for name in known.keys() & files_now.keys():
+        for file, sha256 in files_now[name].items():
+            if known[name].get(file) != sha256:
+                raise StageFailed(
+                    f"{file}: its SHA-256 is {sha256[:12]}…, which is not locked for {name}",
+                    where=PYLOCK,
+                    mend="the index gives another file than the one that was used; lock anew if that is meant",
+                )
 
 
 def _offer(pip: pipconfig.Settings) -> str:

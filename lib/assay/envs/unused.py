@@ -39,7 +39,7 @@ def _is_free(name: str, workspaces: Collection[Path]) -> bool:
     """Tell whether no workspace names an environment, and none is at work on what it will name."""
     if any(_at_work(workspace) for workspace in workspaces):
         return False
-    named = (lock.read(workspace / layout.DEPS_LOCK) for workspace in workspaces)
+    named = (lock.read(workspace / layout.DEPS_LOCK, strict=True) for workspace in workspaces)
     return all(kept is None or kept.environment != name for kept in named)
 
 

@@ -9,7 +9,7 @@ from assay.envs import installed, interpreter, ladder, lock, needs, overlay, pyl
 from assay.envs.pixi_work import PixiWork
 from assay.envs.resolving import Resolution
 from assay.envs.survey import Decision, Survey
-from assay.envs.trial import Trial, Work, locked_text, sealed
+from assay.envs.trial import PYLOCK, Trial, Work, locked_text, sealed, with_earlier
 from assay.errors import NeedsAnswer, StageFailed, WrongInput
 from assay.records import Environment, Import, Match, Package, Rung
 from assay.stages.job import Job
@@ -84,6 +84,10 @@ def run(job: Job) -> None:
             chosen = chosen if made.environment.startswith(lock.PIXI) else chosen._replace(manager="venv")
         job.requests.take_interpreter(chosen)
         survey = look(job)
+        if decision and decision.choice == "locked":
+            tried += [survey.proof] if survey.proof else []
+            if not survey.serves:
+                raise NeedsAnswer(_lack(survey), where=layout.DEPS_LOCK, mend="run doit deps without --locked")
     _write(job, survey, tried, made)
 
 
@@ -167,7 +171,7 @@ def _climbed(job: Job, survey: Survey, decision: Decision, tried: "list[ladder.T
 
 def _from_lock(job: Job, survey: Survey) -> Trial:
     """Make what deps.lock says again."""
-    kept = lock.read(job.workspace.at(layout.DEPS_LOCK))
+    kept = lock.read(job.workspace.at(layout.DEPS_LOCK), strict=True)
     if kept is None:
         raise StageFailed("is not there", where=layout.DEPS_LOCK, mend="run doit deps first, without --locked")
     return work(job, survey, "new").from_lock(kept, locked_text(kept, job.workspace.path))
@@ -251,15 +255,25 @@ def _locked(job: Job, survey: Survey, made: "Trial | None") -> "tuple[lock.Lock,
         implementation=survey.implementation,
         platform=survey.platform,
     )
-    return (sealed(kept, made, env), made.resolution.lock) if made else _as_before(job, kept)
+    if made is None:
+        return _as_before(job, kept)
+    before, text = _as_before(job, kept._replace(packages={}))  # what was added earlier keeps its hashes
+    if made.made == lock.ADDED == before.made and text and made.lock_file == PYLOCK:
+        made = with_earlier(made, text, before.wanted, kept.packages)
+    return sealed(kept, made, env, job.root), made.resolution.lock
 
 
 def _as_before(job: Job, kept: lock.Lock) -> "tuple[lock.Lock, str]":
-    """Keep the lock that made this environment, as long as what is in it is what was locked."""
+    """Keep naming the environment that was made for the model, and its hashes as long as they hold."""
     old = lock.read(job.workspace.at(layout.DEPS_LOCK))
-    if old is None or old.made == lock.AS_INSTALLED:
+    if old is None:
         return kept, ""
-    same = all(getattr(old, name) == getattr(kept, name) for name in ("python", "platform", "packages", "asked"))
-    if not same:
+    if old.environment and job.requests.python.python == lock.interpreter(job.root, old.environment):
+        kept = kept._replace(environment=old.environment)
+    same = all(getattr(old, name) == getattr(kept, name) for name in ("python", "platform", "asked"))
+    if old.made == lock.AS_INSTALLED or not same or not kept.packages.items() <= old.packages.items():
         return kept, ""
-    return old, locked_text(old, job.workspace.path)
+    try:
+        return old._replace(packages=kept.packages), locked_text(old, job.workspace.path)
+    except WrongInput:
+        return kept, ""
