@@ -42,7 +42,7 @@ class Build:
         self.moving = False  # whether refs may move a branch to its newest commit
         self.looked: Survey | None = None  # for deps: what was found out, and what was decided
         self.decision: Decision | None = None
-        self.looking = 0.0  # seconds that went into it
+        self.looking, self.read_before = 0.0, set[str]()  # seconds that went into it, and what was read for it
         self._own_code = own_code
         self._held = ExitStack()
         self._locked = False
@@ -219,7 +219,7 @@ class Build:
         job = Job(self.requests, self.workspace, stage, request, staging, last, plan.number(stage))
         job.moving, job.asked = self.moving, asked
         if stage.name == "deps":
-            job.looked, job.decision = self.looked, self.decision
+            job.looked, job.decision, job.discovered = self.looked, self.decision, set(self.read_before)
         try:
             if job.looked is None:  # else what was looked at lies there
                 _emptied(staging)

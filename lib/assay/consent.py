@@ -58,7 +58,9 @@ def _looked(run: "Run", name: str, build: "Build") -> Survey:
     with run.machine(stage):
         job = build.job(stage)
         job.asked = "deps" in run.asked
-        return deps.look(job)
+        survey = deps.look(job)
+        build.read_before = job.discovered
+        return survey
 
 
 def _told(run: "Run", build: "Build", survey: Survey) -> Decision | None:
@@ -166,12 +168,9 @@ def _stop(run: "Run", wanted: Wanted, why: str) -> None:
 
 
 def _how(wanted: Wanted) -> str:
-    first = wanted.commands.get(wanted.choices[0], ())
-    return (
-        f"answer on a terminal, set env.on_missing to {' or '.join(wanted.choices)}, or: {' && '.join(first)}"
-        if first
-        else wanted.notes[-1]
-    )
+    if not wanted.commands:
+        return wanted.notes[-1]
+    return f"answer on a terminal, or set env.on_missing to {' or '.join(wanted.choices)}; the plan has the commands"
 
 
 def as_json(wanted: Wanted) -> dict[str, Any]:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from assay import files
 from assay.domain import EnvSpec
-from assay.envs import ladder, lock, needs, pixi, pixi_lock, pixi_manifest, pixi_plan
+from assay.envs import ladder, lock, pixi, pixi_lock, pixi_manifest, pixi_plan
 from assay.envs.interpreter import normal
 from assay.envs.ladder import Attempt, Tried
 from assay.envs.lock import Lock
 from assay.envs.pylock import Item
 from assay.envs.resolving import Resolution
 from assay.envs.survey import Survey
-from assay.envs.trial import Trial
+from assay.envs.trial import Trial, project_of
 from assay.errors import NeedsAnswer, StageFailed, WrongInput
 
 LOCK = "pixi.lock"
@@ -39,10 +39,7 @@ class PixiWork:
     @property
     def wanted(self) -> list[str]:
         """Name what is asked for."""
-        if not self.alone:
-            return [need.name for need in self.survey.missing if need.known]
-        wide = needs.GROUPS if self.survey.optional else needs.REQUIRED
-        return [need.name for need in self.survey.needs if need.group in wide and need.known]
+        return self.survey.to_install(alone=self.alone)
 
     def older(self, pins: Sequence[str]) -> list[str]:
         """Name no older Pythons: pixi brings whichever is asked for by env.python in the manifest."""
@@ -50,7 +47,7 @@ class PixiWork:
 
     def plan(self, constraints: Sequence[str] = ()) -> pixi_plan.Plan:
         """Plan what pixi is told."""
-        limits = {normal(_name(one)): one for one in constraints}
+        limits = {normal(project_of(one)): one for one in constraints}
         specs = tuple(limits.get(normal(name), name) for name in self.wanted)
         python = ".".join(self.survey.python.split(".")[:2])
         answer = pixi_plan.NEW if self.alone else pixi_plan.ADD
@@ -128,7 +125,3 @@ class PixiWork:
 def environment_of(experiment: str) -> str:
     """Name a pixi environment after an experiment, in the letters that pixi allows."""
     return "assay-" + "".join(c if c.isalnum() else "-" for c in experiment.lower()).strip("-")
-
-
-def _name(requirement: str) -> str:
-    return next((requirement[:i] for i, c in enumerate(requirement) if c in "<>=!~;[ @"), requirement)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from assay.envs.interpreter import Chosen
 from assay.envs.ladder import Tried
-from assay.envs.needs import Need, Wishes, missing
+from assay.envs.needs import GROUPS, REQUIRED, Need, Wishes, missing
 from assay.records import Status
 
 
@@ -32,6 +32,13 @@ class Survey(NamedTuple):
     def unknown(self) -> list[Need]:
         """List the imports for which no package is known."""
         return [need for need in self.missing if not need.known]
+
+    def to_install(self, *, alone: bool) -> list[str]:
+        """Name what is asked for: what is missing, or for an environment of its own all that is needed."""
+        if not alone:
+            return [need.name for need in self.missing if need.known]
+        groups = GROUPS if self.optional else REQUIRED
+        return [need.name for need in self.needs if need.group in groups and need.known]
 
     @property
     def serves(self) -> bool:

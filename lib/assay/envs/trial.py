@@ -1,6 +1,7 @@
 """Versions on trial: found, laid aside or into an environment of their own, then kept or dropped."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 
 from assay import files
 from assay.domain import EnvSpec
-from assay.envs import families, fresh, lock, needs, options, overlay, pipconfig, pylock, uv
+from assay.envs import families, fresh, lock, options, overlay, pipconfig, pylock, uv
 from assay.envs.faults import Unsolvable
 from assay.envs.interpreter import normal
 from assay.envs.ladder import UNSOLVABLE, Attempt, Tried
@@ -69,10 +70,7 @@ class Work:
     @property
     def wanted(self) -> list[str]:
         """Name what is asked for: what is missing, or for an environment of its own all that is needed."""
-        if not self.alone:
-            return [need.name for need in self.survey.missing if need.known]
-        wide = needs.GROUPS if self.survey.optional else needs.REQUIRED
-        return [need.name for need in self.survey.needs if need.group in wide and need.known]
+        return self.survey.to_install(alone=self.alone)
 
     def older(self, pins: Sequence[str]) -> list[str]:
         """Name older Pythons that are installed here, the newest first, where only pins are left to try."""
@@ -85,7 +83,7 @@ class Work:
     def resolve(self, attempt: Attempt) -> Resolution:
         """Find the exact files of an attempt; nothing is installed."""
         held = self.survey.versions
-        limits = [pin for pin in attempt.constraints if self.alone or normal(_name(pin)) not in held]
+        limits = [pin for pin in attempt.constraints if self.alone or normal(project_of(pin)) not in held]
         keep = [] if self.alone else [f"{name}=={version}" for name, version in held.items() if version]
         found = resolve(
             python=self.interpreter(attempt.python),
@@ -257,8 +255,6 @@ def _minor(version: str) -> tuple[int, int]:
     return int(digits[0]), int(digits[1])
 
 
-def _name(requirement: str) -> str:
-    for i, char in enumerate(requirement):
-        if char in "<>=!~;[ @":
-            return requirement[:i]
-    return requirement
+def project_of(requirement: str) -> str:
+    """Cut a requirement to the project that it is for."""
+    return re.split(r"[<>=!~;\[ @]", requirement, maxsplit=1)[0]
