@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assay import layout, plan, terminal
 from assay.envs import ladder, lock, needs
+from assay.envs.interpreter import normal
 from assay.envs.pixi_work import PixiWork
 from assay.envs.survey import Decision, Survey
 from assay.errors import Fault
@@ -88,11 +89,7 @@ def _wanted(run: "Run", name: str, build: "Build", survey: Survey, choice: str =
     notes = [survey.chosen.note] if survey.chosen.note else []
     if not survey.missing and survey.proof:
         notes.append(f"what is installed does not serve: {survey.proof.message}")
-    notes += [
-        f"no package is known for {n.name[1:]}: {n.doubt or 'nothing says which provides it'} ({n.why}); "
-        f"write env.map: {{{n.name[1:]}: PACKAGE}}"
-        for n in survey.unknown
-    ]
+    notes += _unknown(survey)
     commands = _by_uv(survey, None, [])
     found = None
     try:
@@ -113,15 +110,22 @@ def _wanted(run: "Run", name: str, build: "Build", survey: Survey, choice: str =
     return Wanted(name, survey, found, first, tuple(notes), choices, commands)
 
 
+def _unknown(survey: Survey) -> list[str]:
+    return [
+        f"no package is known for {n.name[1:]}: {n.doubt or 'nothing says which provides it'} ({n.why}); "
+        f"write env.map: {{{n.name[1:]}: PACKAGE}}"
+        for n in survey.unknown
+    ]
+
+
 def _by_uv(survey: Survey, found: "Resolution | None", options: "list[str]") -> dict[str, tuple[str, ...]]:
     """Say what a person would type to the same end, where uv is to look included."""
-    names = [f"{i.name}=={i.version}" for i in found.items] if found else [n.name for n in survey.missing if n.known]
-    wide = [n.name for n in survey.needs if n.known and n.group in needs.REQUIRED]
+    names = [f"{i.name}=={i.version}" for i in found.items] if found else survey.to_install(alone=False)
     return {
         ADD: (shlex.join(["uv", "pip", "install", "--python", str(survey.chosen.python), *options, *names]),),
         NEW: (
             f"uv venv --python {survey.python} NEW",
-            shlex.join(["uv", "pip", "install", "--python", "NEW", *options, *wide]),
+            shlex.join(["uv", "pip", "install", "--python", "NEW", *options, *survey.to_install(alone=True)]),
         ),
     }
 
@@ -132,7 +136,7 @@ def _decide(run: "Run", waiting: dict[str, Wanted]) -> None:
     for name, wanted in waiting.items():
         policy = run.builds[name].experiment.env.on_missing
         if wanted.survey.unknown:
-            _stop(run, wanted, "; ".join(n for n in wanted.notes if n.startswith("no package is known")))
+            _stop(run, wanted, "; ".join(_unknown(wanted.survey)))
         elif policy in (ADD, NEW) and policy not in wanted.choices:
             _stop(run, wanted, _no_adding(wanted))
         elif policy in (ADD, NEW):
@@ -269,10 +273,8 @@ def table(wanted: Wanted) -> list[str]:
     lines = [f"{wanted.name}: packages are missing; {survey.place} ({survey.chosen.because})"]
     items = {i.name: i for i in wanted.found.items} if wanted.found else {}
     rows = []
-    groups = needs.GROUPS if survey.optional else needs.REQUIRED
-    whole = [n for n in survey.needs if n.known and n.group in groups]
-    for need in survey.missing if wanted.shown == ADD else whole:
-        item = items.pop(need.name.lower().replace("_", "-"), None)
+    for need in survey.missing if wanted.shown == ADD else survey.asked_for(alone=True):
+        item = items.pop(normal(need.name), None)
         facts = (item.version, _size(item.size), item.uploaded) if item else ("", "", "")
         rows.append((need.group, need.name, *facts, need.why))
     rows += [("with them", i.name, i.version, _size(i.size), i.uploaded, "") for i in items.values()]

@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from assay.envs.interpreter import normal
+from assay.envs.interpreter import normal, versions
 from assay.errors import StageFailed
 
 TORCH = ("torch", "torchvision", "torchaudio")
+__all__ = ["check", "pinned", "versions"]
 KEPT = re.compile(r"torch|torchvision|torchaudio|numpy|triton|pytorch-triton.*|triton-rocm|nvidia-.*|cuda-.*")
 SAME_RELEASE = (2, 9)  # from here on torchaudio runs with later releases of torch too
 
@@ -39,12 +40,6 @@ def check(items: "Iterable[Named]", installed: Sequence[str]) -> None:
 def pinned(installed: Sequence[str]) -> list[str]:
     """Pin what must not be replaced in an environment that others use: torch, numpy, the CUDA libraries."""
     return [f"{name}=={version}" for name, version in versions(installed).items() if KEPT.fullmatch(name)]
-
-
-def versions(installed: Sequence[str]) -> dict[str, str]:
-    """Turn folder names such as numpy-2.4.6 into versions by project; what has no version is left out."""
-    pairs = (entry.partition("-")[::2] for entry in sorted(installed))
-    return {normal(name): version.partition("-")[0] for name, version in pairs if version}
 
 
 def _unfit(torch: str, name: str, version: str) -> str:

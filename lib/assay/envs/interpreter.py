@@ -219,9 +219,9 @@ def _distributions(site: str) -> "list[str]":
 
 
 def versions(packages: "Sequence[str]") -> "dict[str, str]":
-    """Turn installed packages, as "numpy-2.4.6", into versions by normal name."""
-    pairs = (entry.rpartition("-") for entry in packages)
-    return {normal(name): version for name, _, version in pairs if name}
+    """Turn folder names, as numpy-2.4.6, into versions by normal name; what has no version is left out."""
+    pairs = (entry.partition("-")[::2] for entry in sorted(packages))
+    return {normal(name): version.partition("-")[0] for name, version in pairs if version}
 
 
 def normal(name: str) -> str:

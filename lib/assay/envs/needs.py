@@ -57,6 +57,7 @@ class Wishes(NamedTuple):
 
     wishes: tuple[Wish, ...]
     unseen: tuple[str, ...]
+    roots: tuple[str, ...]  # upstream's files that running begins at
 
     @property
     def modules(self) -> list[str]:
@@ -70,7 +71,7 @@ def wishes(form: str, carries: str, adapter: "Sequence[Import] | None", source: 
     found = [Wish(name, "", (), "", 0, f"runs {form}", RUNTIME) for name in FORMATS.get(form, ())]
     roots = roots_of(carries, adapter is not None, source, entry)
     if not roots and not adapter:
-        return Wishes(tuple(found), ())
+        return Wishes(tuple(found), (), ())
     reached = closure.closure(list(source.modules), roots, start=list(adapter or ()))
     for need in reached.needs:
         file = need.file or "adapter.py"
@@ -78,7 +79,7 @@ def wishes(form: str, carries: str, adapter: "Sequence[Import] | None", source: 
         called = not need.file and need.kind == "lazy"  # a recipe's functions are called
         group = MODEL if called else GROUP_OF.get(need.kind, UTILITY)
         found.append(Wish("", need.module, tuple(need.names), file, need.line, why, group))
-    return Wishes(tuple(found), tuple(reached.unseen))
+    return Wishes(tuple(found), tuple(reached.unseen), tuple(roots))
 
 
 def roots_of(carries: str, has_adapter: bool, source: Source, entry: Sequence[str]) -> list[str]:

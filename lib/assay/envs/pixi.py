@@ -26,6 +26,7 @@ DROPPED = re.compile(
     r"PIXI_(?:PROJECT_\w+|ENVIRONMENT_\w+|IN_SHELL|EXE|FROZEN|LOCKED|NO_INSTALL)\Z|PYTHON(?:PATH|HOME)\Z"
 )
 QUERY_SECONDS = 120.0
+States = list[tuple[Path, "bytes | None", int]]
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 ERROR = re.compile(r"(?:Error:)?\s*[×├╰][─▶]*\s|error: ")  # as miette draws it, or clap
 WRAPPED = re.compile(r"\s+│ |\s{6,}\S")
@@ -130,19 +131,29 @@ def restore(manifest: Path, environment: str, call: Call) -> None:
 @contextmanager
 def _kept(*paths: Path) -> Iterator[None]:
     """Put files back as they were, when what is done to them fails or is broken off."""
-    before = [
-        (path, path.read_bytes(), path.stat().st_mode & 0o7777) if path.exists() else (path, None, 0) for path in paths
-    ]
+    before = states(*paths)
     try:
         yield
     except BaseException:
-        for path, content, mode in before:
-            if content is None:
-                path.unlink(missing_ok=True)
-            elif not path.exists() or path.read_bytes() != content or path.stat().st_mode & 0o7777 != mode:
-                files.write(path, content)
-                path.chmod(mode)
+        put_back(before)
         raise
+
+
+def states(*paths: Path) -> "States":
+    """Take down what files hold, and their modes."""
+    return [
+        (path, path.read_bytes(), path.stat().st_mode & 0o7777) if path.exists() else (path, None, 0) for path in paths
+    ]
+
+
+def put_back(before: "States") -> None:
+    """Give files the content and mode that they had."""
+    for path, content, mode in before:
+        if content is None:
+            path.unlink(missing_ok=True)
+        elif not path.exists() or path.read_bytes() != content or path.stat().st_mode & 0o7777 != mode:
+            files.write(path, content)
+            path.chmod(mode)
 
 
 def _edit(manifest: Path, plan: Plan) -> None:

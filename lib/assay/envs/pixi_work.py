@@ -33,8 +33,8 @@ class PixiWork:
         self.alone, self.waiting, self.root = alone, waiting, root
         self.name = environment_of(name) if alone else "default"
         self.call = pixi.Call(pixi.needed(os.environ, found), os.environ, log)
-        self._before: dict[Path, bytes | None] = {}
-        self._after: dict[Path, bytes | None] = {}
+        self._before: pixi.States = []
+        self._after: pixi.States = []
 
     @property
     def wanted(self) -> list[str]:
@@ -83,11 +83,7 @@ class PixiWork:
         if self._state() != self._after:
             what = "was changed by somebody else while packages were on trial: what did not serve is still in it"
             raise StageFailed(what, where=str(self.manifest), mend="take it out by `pixi remove --pypi`")
-        for path, content in self._before.items():
-            if content is None:
-                path.unlink(missing_ok=True)
-            else:
-                files.write(path, content)
+        pixi.put_back(self._before)
         if not self.alone:
             pixi.restore(self.manifest, self.name, self.call)
 
@@ -111,8 +107,8 @@ class PixiWork:
         except NeedsAnswer:
             return set()  # not made yet
 
-    def _state(self) -> "dict[Path, bytes | None]":
-        return {path: path.read_bytes() if path.exists() else None for path in self._files()}
+    def _state(self) -> pixi.States:
+        return pixi.states(*self._files())
 
     def _python(self) -> Path:
         return pixi.prefix(self.manifest, self.name, self.call) / "bin" / "python"

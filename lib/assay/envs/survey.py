@@ -33,12 +33,15 @@ class Survey(NamedTuple):
         """List the imports for which no package is known."""
         return [need for need in self.missing if not need.known]
 
-    def to_install(self, *, alone: bool) -> list[str]:
-        """Name what is asked for: what is missing, or for an environment of its own all that is needed."""
-        if not alone:
-            return [need.name for need in self.missing if need.known]
+    def asked_for(self, *, alone: bool) -> list[Need]:
+        """List what is asked for: what is missing, or for an environment of its own all that is needed."""
         groups = GROUPS if self.optional else REQUIRED
-        return [need.name for need in self.needs if need.group in groups and need.known]
+        wide = [need for need in self.needs if need.group in groups]
+        return [need for need in (wide if alone else self.missing) if need.known]
+
+    def to_install(self, *, alone: bool) -> list[str]:
+        """Name what is asked for."""
+        return [need.name for need in self.asked_for(alone=alone)]
 
     @property
     def serves(self) -> bool:

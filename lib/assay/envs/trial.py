@@ -3,7 +3,7 @@
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from assay.envs.faults import Unsolvable
 from assay.envs.interpreter import normal
 from assay.envs.ladder import UNSOLVABLE, Attempt, Tried
 from assay.envs.lock import Lock
+from assay.envs.place import Waiting
 from assay.envs.resolving import Resolution, resolve
 from assay.envs.survey import Survey
 from assay.errors import StageFailed, WrongInput
@@ -21,7 +22,6 @@ from assay.errors import StageFailed, WrongInput
 PYLOCK = "pylock.toml"
 OVERLAY = "overlay"
 OFFERED = ("index-url", "extra-index-url", "find-links", "no-index", "constraint")
-Waiting = Callable[[str], None]
 
 
 class Trial(NamedTuple):
@@ -96,7 +96,7 @@ class Work:
             log=self.log,
             alone=self.alone,
         )
-        families.check(found.items, () if self.alone else [f"{n}-{v}" for n, v in held.items()])
+        families.check(found.items, () if self.alone else [f"{n}-{held[n]}" for n in families.TORCH if n in held])
         return found
 
     def attempt(self, attempt: Attempt, known: "Resolution | None" = None) -> "Trial | Tried":
@@ -106,21 +106,22 @@ class Work:
         except Unsolvable as fault:
             return Tried(attempt, UNSOLVABLE, fault.what)
         if self.alone:
-            return self.separate(found, self.interpreter(attempt.python))
+            return self.separate(found, attempt.python)
         folder = self.scratch / OVERLAY
         overlay.overlay(found, self.python, folder, **self._how())
         return Trial(self.python, str(folder), found, lock.ADDED, tuple(self.wanted))
 
-    def separate(self, found: "Resolution", python: Path, name: str = "") -> Trial:
+    def separate(self, found: "Resolution", version: str, name: str = "") -> Trial:
         """Make an environment with exactly these packages, or take the one that is there already."""
-        name = name or lock.key(found.lock, ".".join(map(str, _minor(self._version(python)))), self.survey.platform)
+        minor = ".".join(map(str, _minor(version or self.survey.python)))
+        name = name or lock.key(found.lock, minor, self.survey.platform)
         folder = self.root / lock.CACHE / name
         was_there = bool(fresh.complete(folder))
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise files.cannot_write(folder, error) from error
-        own = fresh.sync(found, folder, python=python, waiting=self.waiting, **self._how())
+        own = fresh.sync(found, folder, python=self.interpreter(version), waiting=self.waiting, **self._how())
         return Trial(own, "", found, lock.NEW, tuple(self.wanted), name, ours=not was_there)
 
     def keep(self, trial: Trial) -> None:
@@ -144,12 +145,6 @@ class Work:
             raise StageFailed(f"Python {version} is not installed here", where="env", mend="install it, or lock anew")
         return found[0][1]
 
-    def _version(self, python: Path) -> str:
-        if python == self.python:
-            return self.survey.python
-        listed = uv.pythons("", scratch=self.scratch, log=self.log)
-        return next((version for version, path in listed if path == python), self.survey.python)
-
     def _how(self) -> "dict[str, Any]":
         return {
             "options": self.options,
@@ -164,11 +159,10 @@ class Work:
         if kept.platform != self.survey.platform:
             what = f"was made on {kept.platform}, this is {self.survey.platform}"
             raise WrongInput(what, where="deps.lock", mend="run doit deps here, which makes a lock for this machine")
-        python = self.interpreter(kept.python)
         if kept.made == lock.NEW and text:
-            return self.separate(Resolution(pylock.items(text), text), python, kept.environment)
+            return self.separate(Resolution(pylock.items(text), text), kept.python, kept.environment)
         whole = resolve(
-            python=python,
+            python=self.interpreter(kept.python),
             wanted=[f"{name}=={version}" for name, version in kept.packages.items()],
             options=self.options,
             scratch=self.scratch,
@@ -176,7 +170,7 @@ class Work:
             alone=True,
         )
         _same(whole, kept, text)
-        return self.separate(whole, python)
+        return self.separate(whole, kept.python)
 
 
 def locked_text(kept: Lock, folder: Path) -> str:

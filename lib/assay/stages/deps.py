@@ -108,7 +108,7 @@ def _proof(job: Job, wishes: needs.Wishes) -> "dict[str, Any]":
         for w in wishes.wishes
         if w.group in needs.REQUIRED
     ]
-    modules = _upstream_modules(job)
+    modules = _upstream_modules(job, wishes)
     roots = sorted({module["root"] for module in modules})
     return {"statements": statements, "upstream": modules, "source_roots": roots}
 
@@ -177,14 +177,11 @@ def _from_lock(job: Job, survey: Survey) -> Trial:
     return work(job, survey, "new").from_lock(kept, locked_text(kept, job.workspace.path))
 
 
-def _upstream_modules(job: Job) -> "list[dict[str, str]]":
+def _upstream_modules(job: Job, wishes: needs.Wishes) -> "list[dict[str, str]]":
     """Name upstream's files that are imported as a proof, where its code may run at all."""
-    source, spec = job.record("source"), job.experiment
-    if isolation.LEVELS.index(isolation.best().level) > isolation.LEVELS.index(spec.sandbox):
+    if isolation.LEVELS.index(isolation.best().level) > isolation.LEVELS.index(job.experiment.sandbox):
         return []
-    form = job.record("checkpoint").format
-    roots = needs.roots_of(form.carries, _adapter_imports(job) is not None, source, spec.source.entry)
-    return [{"path": f"refs/{path}", "root": f"refs/{path.partition('/')[0]}"} for path in roots]
+    return [{"path": f"refs/{path}", "root": f"refs/{path.partition('/')[0]}"} for path in wishes.roots]
 
 
 def _adapter_imports(job: Job) -> "list[Import] | None":

@@ -123,13 +123,7 @@ def made(name: str, specifier: str, marker: str, file: str, line: int, kind: str
 
 def content(path: Path) -> str:
     """Read a small text file, in whatever encoding it announces."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(READ + 1)
-    except OSError as error:
-        raise Unreadable((error.strerror or "cannot be read").lower()) from None
-    if len(data) > READ:
-        raise Unreadable(f"longer than {READ} bytes")
+    data = raw(path)
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = data.decode("utf-16" if wide else "utf-8-sig")
@@ -138,6 +132,18 @@ def content(path: Path) -> str:
     if "\0" in text:
         raise Unreadable("holds NUL characters")
     return text
+
+
+def raw(path: Path) -> bytes:
+    """Read a small file's bytes."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(READ + 1)
+    except OSError as error:
+        raise Unreadable((error.strerror or "cannot be read").lower()) from None
+    if len(data) > READ:
+        raise Unreadable(f"longer than {READ} bytes")
+    return data
 
 
 def _joined(text: str) -> "list[tuple[int, str]]":

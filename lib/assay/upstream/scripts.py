@@ -10,7 +10,7 @@ from assay.canonical import dumps
 from assay.files import text_sha256
 from assay.records import Module
 from assay.upstream import entrypoints, importing
-from assay.upstream.requirements import READ, Unreadable, content
+from assay.upstream.requirements import Unreadable, content, raw
 
 MOST_FILES = 3_000
 MOST_DOCUMENTS = 50
@@ -49,13 +49,7 @@ def read(trees: Mapping[str, Path], python_files: Sequence[str], documents: Sequ
 
 def python(path: Path) -> str:
     """Read a Python file in the encoding that its first lines name."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(READ + 1)
-    except OSError as error:
-        raise Unreadable((error.strerror or "cannot be read").lower()) from None
-    if len(data) > READ:
-        raise Unreadable(f"longer than {READ} bytes")
+    data = raw(path)
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         return data.decode(encoding)
