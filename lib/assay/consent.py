@@ -220,7 +220,8 @@ def _asked(run: "Run", asking: dict[str, Wanted]) -> tuple[str, bool] | None:
         if screen is None:
             return None
         run.progress.clear()
-        seen, optional = (next(iter(asking.values())).shown, False), False
+        shown, optional = {one.shown for one in asking.values()}, False
+        seen = (shown.pop(), False) if len(shown) == 1 else None  # lists for both answers are a list for neither
         _show(screen, asking)
         while True:
             screen.write(_question(list(asking.values()), optional))

@@ -241,3 +241,13 @@ def test_the_report_runs_in_what_was_added_and_says_so(real_shop: Shop) -> None:
     again = real_shop.doit("report", "exp=tiny")
     assert (again.code, "nothing to do" in again.out) == (0, True)
     assert to_run(real_shop.repo) == set()
+
+
+def test_lists_for_different_answers_are_shown_anew_for_the_one_that_is_given(stocked: Shop) -> None:
+    """One experiment may be added to, the other has no environment that may: no answer fits both lists."""
+    env, _ = managed(stocked, "none")
+    stocked.experiment("alone", "quill", env=env)
+    seat = stocked.sit("deps", "exp=alone,tiny").see("answer [q]: ").type("n\n").see("once more goes on")
+    assert not stocked.made()
+    assert seat.see("answer [q]: ", 2).type("q\n").end().code == 3
+    assert not stocked.made()
