@@ -1,5 +1,6 @@
 """Whatever kills a build, at whatever moment: what was finished stays, nothing half-built is believed, no process lives on."""
 
+import glob
 import os
 import signal
 import subprocess
@@ -113,8 +114,8 @@ def hold(repo: Path) -> None:
 
 
 def holding(repo: Path) -> bool:
-    """Tell whether a worker stands still: it can say so in its scratch folder only."""
-    return any(workspace(repo).glob(".partial/*/.out/.worker/seen"))
+    """Tell whether a worker stands still: it can say so in its scratch folder only, which comes and goes meanwhile."""
+    return bool(glob.glob(f"{workspace(repo)}/.partial/*/.out/.worker/seen"))
 
 
 def let_go(repo: Path) -> None:
