@@ -155,6 +155,8 @@ class Build:
         if path.startswith("package:"):
             installed = self.requests.interpreter_facts["packages"]
             return next((p for p in installed if p.rpartition("-")[0] == path[8:]), None)
+        if path.startswith("refs/") and path.endswith(".py"):
+            return self._own_code.state_of(self.place(path))
         return self.digests.of(str(self.place(path)))
 
     def place(self, path: str) -> Path:
@@ -178,7 +180,7 @@ class Build:
         self.journal.reread()
         self.journal.compact()
         shutil.rmtree(self.workspace.at(PARTIAL), ignore_errors=True)
-        _sweep(self.workspace)
+        workspace.sweep(self.workspace)
         return True
 
     def close(self) -> None:
@@ -391,10 +393,3 @@ def _relative(path: str, root: Path) -> str:
 def _emptied(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-
-
-def _sweep(place: Workspace) -> None:
-    """Remove what a killed run left aside."""
-    for folder in (".", *layout.FOLDERS):
-        for aside in place.at(folder).glob(".*.tmp"):
-            aside.unlink(missing_ok=True)

@@ -188,6 +188,14 @@ class OwnCode:
         started = {f"worker.{name}": self._file(WORKER.parent / f"{name}.py")[0] for name in ("boot", "confine")}
         return {**started, **self.of("assay_worker.__main__"), **self.of(f"assay_worker.{verb}")}
 
+    def state_of(self, path: Path) -> str | None:
+        """Digest a file of upstream by its syntax tree, so that its lines may move; what is no Python by its bytes."""
+        digest = self._digests.of(str(path))
+        try:
+            return f"code:{self._file(path)[0]}" if digest else None
+        except WrongInput:
+            return digest
+
     def save(self) -> None:
         """Remember what was parsed; losing it costs only time."""
         if self._grown and self._cache:

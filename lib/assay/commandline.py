@@ -16,7 +16,7 @@ BUILDING = (
     *(w for w in WITH_VALUE if w not in ("-f", "--file", "-d", "--dir")),
 )
 PLACES = ("-f", "--file", "-d", "--dir", "-k", "--seek-file")
-VARIABLES = ("exp", "checkpoint", "source", "name", "json", "strict", "rev")
+VARIABLES = ("exp", "checkpoint", "source", "name", "json", "strict", "rev", "claim")
 OURS = ("--json", "--strict", "--debug", "--update", "--quick", "--tensors", "--locked", "--pip-config")
 # options of ours with a value: the key of the experiment that each one stands for, on this line only
 GIVEN = {

@@ -19,6 +19,7 @@ class SourceSpec(NamedTuple):
     rev: str = ""
     path: str = ""
     entry: tuple[str, ...] = ()  # the files that run the model
+    options: dict[str, Any] = {}  # of the entrypoint's command line, where its default is not meant
 
 
 class IndexSpec(NamedTuple):

@@ -24,9 +24,14 @@ def given(checkpoint: Checkpoint, trust: str) -> bool:
     return bool(trust) and trust == checkpoint.sha256
 
 
-def gate(checkpoint: Checkpoint, trust: str, supplied: "list[str]", takes_file: bool) -> Status:
-    """Say whether the model can be built, and if not why; `takes_file`: a recipe's build opens the file itself."""
+def gate(checkpoint: Checkpoint, trust: str, supplied: "list[str]", takes_file: bool, *, hoped: bool = False) -> Status:
+    """Say whether the model can be built, and if not why.
+
+    `takes_file`: a recipe's build opens the file itself. `hoped`: upstream's code may show how it is built.
+    """
     form, carries, builds = checkpoint.format.name, checkpoint.format.carries, "build" in supplied
+    if carries in WEIGHTS and not builds and hoped:
+        return Status(reason="upstream's code is there to make the model")
     if carries not in RUNS and not builds:
         return _unbuilt(checkpoint.format)
     if checkpoint.trust and given(checkpoint, trust):
@@ -52,7 +57,7 @@ def reachable(checkpoint: Checkpoint, trust: str) -> "list[tuple[str, str]] | No
 
 
 def _unbuilt(form: Format) -> Status:
-    weights = f"{form.name}: weights without a graph: the class they belong to is not looked for yet"
+    weights = f"{form.name}: weights without a graph, and no code that makes the model they belong to"
     return Status(
         word="blocked",
         reason=weights if form.carries in WEIGHTS else f"{form.name} does not run in this version",

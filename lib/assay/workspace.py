@@ -152,3 +152,10 @@ def _write_readme(path: Path, title: str, purpose: str, changes: list[str]) -> N
         new = f"# {title}\n\n{purpose}\n\n## Changes\n\n{block}\n"
     if new != old:
         files.write(path, new.encode("utf-8", "surrogateescape"), durable=False)
+
+
+def sweep(place: Workspace) -> None:
+    """Remove what a killed run left aside."""
+    for folder in (".", *layout.FOLDERS):
+        for aside in place.at(folder).glob(".*.tmp"):
+            aside.unlink(missing_ok=True)

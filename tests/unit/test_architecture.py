@@ -14,9 +14,9 @@ MOST_LINES, LONGEST_FUNCTION = 400, 50
 LAYERS = (
     ("errors", "canonical", "units", "layout", "plan", "freshness", "projection", "stamp", "commands"),
     ("files", "proc", "domain", "records", "hardware", "commandline", "stopping", "terminal"),
-    ("digests", "config", "formats", "envs", "upstream", "statistics", "quality", "contracts", "truth",
-     "examination", "trust"),
-    ("code", "report", "isolation", "bridge"),
+    ("digests", "config", "formats", "envs", "upstream", "statistics", "quality", "claims", "drafts",
+     "huggingface", "truth", "examination", "trust"),
+    ("code", "report", "isolation", "bridge", "adapters", "observation"),
     ("journal",),
     ("workspace",),
     ("requests", "scripts"),
@@ -28,7 +28,7 @@ LAYERS = (
     ("door",),
     ("cli", "fast", "__main__", "engines.doit_list"),
 )
-FRAMEWORKS = {"numpy", "onnxruntime", "PIL", "torch", "pynvml", "assay_worker"}
+FRAMEWORKS = {"numpy", "onnxruntime", "PIL", "torch", "pynvml", "assay_worker", "soundfile"}
 HEAVY = ("numpy", "jinja2", "tabulate", "PIL", "onnx", "onnxruntime", "torch", "packaging", "tomllib")
 
 

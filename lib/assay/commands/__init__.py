@@ -5,6 +5,8 @@ VERBS = {
     "plan": "what would run, in order, and why",
     "why": "one line per stale stage: old -> new",
     "inspect": "what a checkpoint is, holds and could do, on one screen: FILE, or exp=NAME",
+    "show": "what is known about a model's use, and the lines that say so: exp=NAME claim=pre.mean",
+    "ask": "put the open questions; the answers go into the experiment, under contract:",
     "new": "write experiments/NAME.yaml: exp=NAME checkpoint=FILE and one of name=, source=",
     "adopt": "make the generated adapter your own: recipes/NAME/adapter.py",
     "fresh": "begin a new workspace; the old one stays",

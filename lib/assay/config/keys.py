@@ -80,6 +80,15 @@ KEYS = (
         doc="The files of the source that run the model, from its top; without it the likeliest one is taken.",
     ),
     Key(
+        path="source.options",
+        kind="param",
+        shape="map",
+        names="param",
+        default={},
+        example="{input_size: 320}",
+        doc="Options of the entrypoint's command line, by name, where upstream's default is not what is meant.",
+    ),
+    Key(
         path="recipe",
         kind="recipe",
         example="yolo",

@@ -15,6 +15,7 @@ from assay.errors import WrongInput, WrongInputs, did_you_mean
 
 FOLDER = "experiments"
 SUFFIX = ".yaml"
+RUN = "run."  # a claim about an option of upstream's entrypoint: it is run with what a person says
 SOURCES = {"model.name", "source.repo", "source.path"}
 PARTS: dict[str, type[Any]] = {
     "model": Model,
@@ -121,6 +122,9 @@ def _built(name: str, file: str, found: dict[str, Found], recipe: Recipe, notes:
         else:
             rest[field] = value
     rest["contract"] = tuple(rest["contract"].values())
+    said = [c for c in rest["contract"] if c.id.startswith(RUN) and c.kind != "unknown"]
+    options = {c.id.removeprefix(RUN): c.value for c in said}
+    parts["source"]["options"] = {**parts["source"]["options"], **options}
     rest["targets"] = tuple(rest["targets"].values())
     rest["recipe"] = recipe.folder
     defaults = recipe.found["params"].value if "params" in recipe.found else {}

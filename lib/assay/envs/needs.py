@@ -66,9 +66,17 @@ class Wishes(NamedTuple):
         return sorted(dotted | {module.partition(".")[0] for module in dotted})
 
 
-def wishes(form: str, carries: str, adapter: "Sequence[Import] | None", source: Source, entry: Sequence[str]) -> Wishes:
+def wishes(
+    form: str,
+    carries: str,
+    adapter: "Sequence[Import] | None",
+    source: Source,
+    entry: Sequence[str],
+    more: Sequence[str] = (),
+) -> Wishes:
     """Gather what running takes: the format's runner, then what the recipe or upstream's entrypoint imports."""
-    found = [Wish(name, "", (), "", 0, f"runs {form}", RUNTIME) for name in FORMATS.get(form, ())]
+    runners = dict.fromkeys([*FORMATS.get(form, ()), *more])
+    found = [Wish(name, "", (), "", 0, f"runs {form}", RUNTIME) for name in runners]
     roots = roots_of(carries, adapter is not None, source, entry)
     if not roots and not adapter:
         return Wishes(tuple(found), (), ())

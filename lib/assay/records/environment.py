@@ -1,6 +1,6 @@
-"""What environment.json and match.json say: the interpreter and its packages."""
+"""What environment.json says: the interpreter and its packages."""
 
-from assay.records.base import Part, Record, Status
+from assay.records.base import Part, Record
 
 
 class Package(Part, frozen=True, kw_only=True):
@@ -38,10 +38,3 @@ class Environment(Record, frozen=True, kw_only=True):
     platform: str
     packages: list[Package]
     missing: list[str]
-
-
-class Match(Record, frozen=True, kw_only=True):
-    """outputs/match.json"""
-
-    status: Status
-    trusted: bool = False  # whether the experiment trusts the code of this very checkpoint

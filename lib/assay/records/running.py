@@ -67,6 +67,7 @@ class Infer(Record, frozen=True, kw_only=True):
     status: Status
     items: list[RawItem]
     runtime: Runtime | None
+    skipped: dict[str, str] = {}  # inputs found by the tool that upstream's own code cannot read, and why
 
 
 class Prediction(Part, frozen=True, kw_only=True):

@@ -1,5 +1,7 @@
 """What refs.json and source.json say: upstream's trees, their licences and requirements."""
 
+from typing import Any
+
 from assay.records.base import Part, Record
 
 
@@ -80,6 +82,110 @@ class Entrypoint(Part, frozen=True, kw_only=True):
     reasons: list[str]
 
 
+class Value(Part, frozen=True, kw_only=True):
+    """A value that a parameter may take, and the line that says so."""
+
+    value: Any
+    by: str  # call | config | labels | literal | constant | docs
+    where: str  # <tree>/<path>:<line>
+    text: str
+
+
+class CandidateParameter(Part, frozen=True, kw_only=True):
+    """One parameter of what builds a model; a default that is no plain value is {"unknown": its text}."""
+
+    name: str
+    default: Any = None
+    has_default: bool = False
+    kind: str = "positional"  # positional | keyword | *args | **kwargs
+    values: list[Value] = []
+
+
+class Call(Part, frozen=True, kw_only=True):
+    """One call that builds a candidate; an argument that is not known is {"unknown": its text}."""
+
+    where: str
+    text: str
+    args: dict[str, Any] = {}
+    entry: bool = False  # whether an entrypoint reaches it
+
+
+class Candidate(Part, frozen=True, kw_only=True):
+    """A class or function that may build the checkpoint's model, by the names of its weights."""
+
+    path: str
+    module: str  # dotted, as imported from root
+    root: str
+    qualname: str
+    kind: str = "class"  # class | factory
+    line: int = 1
+    matched: int = 0  # keys of the checkpoint that its attributes explain
+    total: int = 0
+    parameters: list[CandidateParameter] = []
+    calls: list[Call] = []
+
+
+class Option(Part, frozen=True, kw_only=True):
+    """One option or argument of a script's command line; what is no plain value is {"unknown": its text}."""
+
+    flags: list[str]
+    dest: str
+    default: Any = None
+    type: str = ""
+    action: str = ""
+    required: bool = False
+    nargs: Any = None
+    choices: list[Any] = []
+    help: str = ""
+    line: int = 1
+
+
+class Command(Part, frozen=True, kw_only=True):
+    """A command line by which a document runs a script."""
+
+    argv: list[str]
+    where: str
+    cd: str = ""  # the folder of the tree that it is run in
+
+
+class Script(Part, frozen=True, kw_only=True):
+    """How one of the entrypoints is run."""
+
+    path: str
+    options: list[Option] = []
+    commands: list[Command] = []
+    guarded: bool = False
+    call: str = ""  # module:function, of a file whose function an installed command calls
+
+
+class Snippet(Part, frozen=True, kw_only=True):
+    """Python in a document that uses the tree's own code."""
+
+    path: str
+    line: int
+    text: str
+
+
+class Labels(Part, frozen=True, kw_only=True):
+    """A list of names that may be the model's labels."""
+
+    where: str
+    names: list[str]
+    count: int
+
+
+class Fact(Part, frozen=True, kw_only=True):
+    """What the code around the model's call says of its input or output."""
+
+    id: str
+    value: Any
+    path: str
+    line: int
+    qualname: str = ""
+    text: str = ""
+    reason: str = ""  # absence: nothing says otherwise
+
+
 class Source(Record, frozen=True, kw_only=True):
     """outputs/source.json"""
 
@@ -92,3 +198,10 @@ class Source(Record, frozen=True, kw_only=True):
     modules: list[Module] = []
     entrypoints: list[Entrypoint] = []  # the likeliest first
     imports_sha256: str = ""  # of what is imported where, without the lines
+    candidates: list[Candidate] = []  # the likeliest first
+    scripts: list[Script] = []
+    snippets: list[Snippet] = []
+    labels: list[Labels] = []
+    configs: list[str] = []  # files of settings that code or documents name
+    facts: list[Fact] = []
+    index_notes: list[str] = []  # what of the tree was not looked at, and why

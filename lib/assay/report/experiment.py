@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from assay.records import SCHEMA
-from assay.report import contents, identity, numbers, results
+from assay.report import contents, identity, numbers, results, upstream
 from assay.report.escape import Safe, text, visible
 from assay.report.findings import findings
 from assay.report.render import render
@@ -82,6 +82,7 @@ SECTIONS: tuple[tuple[str, Callable[[View, Context], Safe]], ...] = (
     ("Environment", lambda view, _: identity.environment(view)),
     ("Parameters", lambda view, _: identity.parameters(view)),
     ("Contract", lambda view, _: identity.contract(view)),
+    ("Upstream's code", lambda view, _: upstream.upstream(view)),
     ("Latency", lambda view, _: numbers.latency(view)),
     ("Breakdown", lambda view, _: numbers.breakdown(view)),
     ("Throughput", lambda view, _: numbers.throughput(view)),

@@ -244,6 +244,16 @@ def _shut_in(view: View, _: Context) -> Iterator[Finding]:
         yield Finding("run", "low", what, evidence, Safe("for code of strangers, use bubblewrap or a newer Linux"))
 
 
+def _disagrees(view: View, _: Context) -> Iterator[Finding]:
+    items = view.record("agreement")["items"]
+    for part in ("tensors", "outputs", "answer"):
+        bad = [item for item in items if item[part].value in ("different", "failed")]
+        if bad:
+            what = phrase("the adapter and upstream's own entrypoint differ in their {part}", part=Safe(part))
+            action = Safe("trust neither before the difference is explained")
+            yield Finding("risk", "high", what, bad[0]["message"].text() or bad[0]["id"].code(), action)
+
+
 def _undetermined(view: View, _: Context) -> Iterator[Finding]:
     if view.record("probe")["deterministic"].value is False:
         what = Safe("the same input does not give the same answer twice")
@@ -279,6 +289,7 @@ RULES: tuple[Callable[[View, Context], Iterator[Finding]], ...] = (
     _memory,
     _few_labels,
     _undetermined,
+    _disagrees,
     _shut_in,
     _tail,
     _bottleneck,

@@ -15,6 +15,8 @@ ORIGINS = {
     "default": "the generated adapter",
     "edited": "the adapter, edited by hand",
     "recipe": "the recipe",
+    "drafted": "upstream's own code, cut at the model's call and rehearsed beside it",
+    "transformers": "transformers, by the folder's own configuration",
 }
 _CITED = re.compile(r"((?:refs|scripts|inputs|outputs)/[A-Za-z0-9_./-]+|deps\.lock)(?::(\d+)(?:-\d+)?)?")
 
@@ -294,5 +296,5 @@ def _evidence(item: Node) -> Safe:
 
 
 def _options(question: Node) -> Safe:
-    options = [option.text() for option in question["options"]]
+    options = [option.show() for option in question["options"]]
     return Safe(f" ({', '.join(options)})") if options else Safe("")

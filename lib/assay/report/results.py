@@ -21,7 +21,6 @@ TENSORS = 2
 BOXES = 5  # shown of one input's detections
 CLASSES = 20
 NOT_YET = (
-    ("agree", "comparison with upstream's own entry point"),
     ("profile", "time by operator"),
     ("train", "one training step"),
 )

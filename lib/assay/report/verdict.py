@@ -277,13 +277,14 @@ def verdict(
     contract: Contract | None,
     statuses: Mapping[str, Status | None],
     inputs: Inputs | None = None,
+    doubts: Sequence[str] = (),
 ) -> tuple[str, list[str]]:
     """Give the verdict and its reasons, strongest first; statuses are those of the stages that can be blocked.
 
     On made-up inputs nothing is decided, not even a miss: what they cost is not what real ones would.
     """
     missed = [f"{_asked(j)} is missed{_measured(j)}" for j in judged if j.status == MISSED]
-    open_points = _blocked(statuses) + _unknown(contract) + _undecided(judged)
+    open_points = _blocked(statuses) + [*doubts, *_unknown(contract)] + _undecided(judged)
     if inputs is not None and made_up(inputs):
         return NOT_DECIDED, [f"{MADE_UP} ({inputs.note})" if inputs.note else MADE_UP, *missed, *open_points]
     if missed:

@@ -3,72 +3,126 @@
 import shutil
 from typing import Any
 
-from assay import code, contracts, layout, trust
+from assay import adapters, code, layout, trust
+from assay.adapters import Adapter, Supply
+from assay.claims import found, graph, merging, people
 from assay.errors import WrongInput, did_you_mean
-from assay.records import Contract, Param, Params
+from assay.huggingface import supply as huggingface
+from assay.records import Claim, Contract, Draft, Observation, Param, Params, Question, Tensor
 from assay.stages.job import Job
+from assay.upstream.anchors import Anchors
+from assay.upstream.texts import Texts
 
 GIVEN = ("checkpoint", "weights", "device", "threads", "precision")  # to build, by the worker
-EMPTY = '"""No function of its own: the graph runs as it is, on tensors."""\n'
 
 
 def run(job: Job) -> None:
     """Write outputs/contract.json, outputs/params.json and scripts/adapter.py."""
+    adapter, origin = _adapter(job)
+    module = code.parse_text(adapter.text, origin)
+    functions = _functions(job, module, adapter)
+    claims, questions = _claims(job, module, origin, functions)
     checkpoint, probe = job.record("checkpoint"), job.record("probe")
-    text, origin = _adapter(job)
-    module = code.parse_text(text, origin)
-    by_itself = checkpoint.format.carries in trust.RUNS and job.record("match").status.word != "blocked"
-    functions = _functions(job, module, by_itself)
-    task, claims = contracts.task(job.experiment.model.task, checkpoint)
-    names, named = contracts.labels(checkpoint)
-    supplied, questions = contracts.function_claims(functions, _places(module, origin))
-    claims += contracts.graph_claims(checkpoint, probe) + named + supplied
-    claims, questions = contracts.said(claims, questions, job.experiment.contract)
-    axis, most = contracts.batching(checkpoint, probe)
-    graph = checkpoint.graph
-    for name in job.request["files"]["beside"]:
-        shutil.copyfile(job.root / job.experiment.recipe / name, job.out(f"scripts/{name}"))
+    looped = functions["infer"] == adapters.DRAFTED and _draft(probe.observation).many
+    axis, most = (0, 1) if functions["build"] == "transformers" else graph.batching(checkpoint, probe)
+    axis, most = (None, None) if looped else (axis, most)
     job.write("params", Params(params=_params(job, module)))
     job.write(
         "contract",
         Contract(
-            task=task,
-            inputs=graph.inputs if graph else [],
-            outputs=graph.outputs if graph else [],
+            task=next((str(c.value) for c in claims if c.id == "model.task"), ""),
+            inputs=_fed(probe.observation, looped) or (checkpoint.graph or probe).inputs,
+            outputs=[] if looped else (checkpoint.graph or probe).outputs,
             batch_axis=axis,
             max_batch=most,
-            labels=names,
+            labels=next((c.value for c in claims if c.id == "labels.names" and c.value), []),
             functions=functions,
+            roots=sorted(adapter.roots),
+            reads=_reads(probe.observation) if functions["preprocess"] == adapters.DRAFTED else "",
             claims=claims,
             questions=questions,
         ),
     )
 
 
-def _adapter(job: Job) -> tuple[str, str]:
-    """Settle which adapter runs: one edited in place stays, else the recipe's is laid there."""
+def _draft(seen: "Observation | None") -> Draft:
+    return seen.draft if seen and seen.draft else Draft(text="", by="", functions=[], rehearsals=[])
+
+
+def _fed(seen: "Observation | None", looped: bool) -> list[Tensor]:
+    """Name what infer is given where it runs upstream's whole loop: not what the model is given in it."""
+    return [Tensor(name=name, dtype="unknown", shape=None) for name in _draft(seen).names] if looped else []
+
+
+def _reads(seen: "Observation | None") -> str:
+    return seen.attempts[-1].kind if seen is not None and seen.attempts else ""
+
+
+# ---------------------------------------------------------------- the adapter
+def _adapter(job: Job) -> tuple[Adapter, str]:
+    """Settle which adapter runs: one edited in place stays, else the recipe's and what was drafted is laid there."""
+    for name in job.request["files"]["beside"]:
+        shutil.copyfile(job.root / job.experiment.recipe / name, job.out(f"scripts/{name}"))
     if job.request["files"]["in_place"] is not None:
         job.kept.add(layout.ADAPTER)
-        return code.text_of(job.workspace.at(layout.ADAPTER), layout.ADAPTER), layout.ADAPTER
-    recipe = job.experiment.adapter
-    text = code.text_of(job.root / recipe, recipe) if recipe else EMPTY
+        text = code.text_of(job.workspace.at(layout.ADAPTER), layout.ADAPTER)
+        return Adapter(text, dict.fromkeys(code.functions(code.parse_text(text, layout.ADAPTER)), "")), layout.ADAPTER
+    recipe, supply = job.experiment.adapter, _supply(job)
+    text = code.text_of(job.root / recipe, recipe) if recipe else ""
+    made = adapters.composed(text, recipe, supply)
     head = f"# assay: copied from {recipe}; edit it there, or edit here and: doit adopt\n" if recipe else ""
-    job.out(layout.ADAPTER).write_text(head + text, "utf-8")
-    return text, recipe or layout.ADAPTER
+    job.out(layout.ADAPTER).write_text(head + made.text, "utf-8")
+    if made.beside:
+        job.out(f"scripts/{adapters.DRAFTED}.py").write_text(made.beside, "utf-8")
+    return made, recipe or layout.ADAPTER
 
 
-def _functions(job: Job, module: Any, by_itself: bool) -> dict[str, str]:
-    here = code.functions(module)
-    edited = job.request["files"]["in_place"]
-    recipe = job.request["adapter"]
+def _supply(job: Job) -> Supply:
+    """Give what needs no person: transformers' way for its folders, else what was drafted from upstream's own run."""
+    place, checkpoint = job.requests.checkpoint_path, job.record("checkpoint")
+    folder = huggingface.supplied(place, checkpoint, job.experiment.trust)
+    for name in folder.beside:
+        shutil.copyfile(place / name, job.out(f"{huggingface.PROCESSOR}/{name}"))
+    if folder.text:
+        return Supply(folder.text, folder.functions, "transformers")
+    draft = _draft(job.record("probe").observation)
+    return Supply(draft.text, tuple(draft.functions), roots=tuple(draft.roots))
+
+
+def _functions(job: Job, module: Any, adapter: Adapter) -> dict[str, str]:
+    checkpoint, here = job.record("checkpoint"), code.functions(module)
+    by_itself = checkpoint.format.carries in trust.RUNS and job.record("match").status.word != "blocked"
+    edited, recipe = job.request["files"]["in_place"], job.request["adapter"]
     found = {}
     for name in code.ADAPTER_FUNCTIONS:
         if name in here:
-            found[name] = "edited" if edited is not None and here[name] != recipe.get(name) else "recipe"
+            same = edited is None or here[name] == recipe.get(name)
+            found[name] = adapter.by.get(name) or ("recipe" if same else "edited")
         else:
             ours = (name == "build" and by_itself) or (name == "infer" and (by_itself or "build" in here))
             found[name] = "default" if ours else "none"
     return found
+
+
+# ---------------------------------------------------------------- claims
+def _claims(job: Job, module: Any, origin: str, functions: dict[str, str]) -> tuple[list[Claim], list[Question]]:
+    """Merge what everybody says; follow cited lines to where they stand now."""
+    checkpoint, probe = job.record("checkpoint"), job.record("probe")
+    _, said = graph.task(job.experiment.model.task, checkpoint)
+    _, named = graph.labels(checkpoint)
+    supplied, questions = graph.function_claims(functions, _places(module, origin))
+    matched, which = found.of_match(job.record("match"))
+    said += graph.graph_claims(checkpoint, probe) + named + supplied + matched
+    said += found.of_source(job.record("source")) + found.of_observation(probe.observation)
+    said += huggingface.claims(job.requests.checkpoint_path, checkpoint)
+    texts = Texts(job.workspace.at("refs"))
+    defaults = code.keywords(module, "postprocess") if functions["postprocess"] == adapters.DRAFTED else {}
+    said += found.of_draft(probe.observation, job.record("source"), defaults, texts) if defaults else []
+    given = job.experiment.source.options
+    sizes = found.of_options(job.record("source"), probe.observation, checkpoint.name, given)
+    claims, asked = people.settle(merging.merge(said), [*which, *sizes, *questions], job.experiment.contract)
+    anchors = Anchors(texts, {tree.name for tree in job.record("refs").trees})
+    return [anchors.claim(c) for c in claims], asked
 
 
 def _places(module: Any, origin: str) -> dict[str, tuple[str, str]]:
@@ -77,6 +131,7 @@ def _places(module: Any, origin: str) -> dict[str, tuple[str, str]]:
     return {name: (f"{origin}:{lines[name]}", digest) for name, digest in digests.items()}
 
 
+# ---------------------------------------------------------------- parameters
 def _no_adapter(recipe: str) -> str:
     return f"there is no {recipe}/adapter.py that could: put one there" if recipe else "remove it: there is no adapter"
 

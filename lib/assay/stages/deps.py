@@ -11,7 +11,8 @@ from assay.envs.resolving import Resolution
 from assay.envs.survey import Decision, Survey
 from assay.envs.trial import PYLOCK, Trial, Work, locked_text, sealed, with_earlier
 from assay.errors import NeedsAnswer, StageFailed, WrongInput
-from assay.records import Environment, Import, Match, Package, Rung
+from assay.huggingface import supply as folder
+from assay.records import Environment, Import, Package, Rung
 from assay.stages.job import Job
 from assay.upstream import importing
 
@@ -26,9 +27,13 @@ def look(job: Job) -> Survey:
     trust.check(checkpoint, spec.trust, spec.file)
     supplies = job.request["files"]["supplies"]
     takes_file = bool({"checkpoint", "**"} & set(supplies["build"]))
-    status = trust.gate(checkpoint, spec.trust, supplies["functions"], takes_file)
+    of_folder = folder.supplied(job.requests.checkpoint_path, checkpoint, spec.trust)
+    functions = supplies["functions"] or list(of_folder.functions)
+    hoped = bool(source.python_files)
+    status = trust.gate(checkpoint, spec.trust, functions, takes_file or bool(of_folder.functions), hoped=hoped)
     form = checkpoint.format
-    wishes = needs.wishes(form.name, form.carries, _adapter_imports(job), source, spec.source.entry)
+    more = () if "build" in supplies["functions"] else of_folder.packages
+    wishes = needs.wishes(form.name, form.carries, _adapter_imports(job), source, spec.source.entry, more)
     chosen = job.requests.python
     usable = chosen.manager != "none"  # of the system's own Python nothing counts
     answer, proof = _seen(job, wishes, proving=usable and (status.word != "blocked" or job.asked))
@@ -67,7 +72,7 @@ def _seen(job: Job, wishes: needs.Wishes, *, proving: bool) -> "tuple[dict[str, 
 
 
 def run(job: Job) -> None:
-    """Write outputs/environment.json, outputs/match.json and deps.lock; install only what was agreed to."""
+    """Write outputs/environment.json and deps.lock; install only what was agreed to."""
     survey = job.looked or look(job)
     decision: Decision | None = job.decision
     if job.asked or survey.status.word != "blocked":
@@ -203,9 +208,7 @@ def _lack(survey: Survey) -> str:
 
 
 def _write(job: Job, survey: Survey, tried: "Sequence[ladder.Tried]", made: "Trial | None") -> None:
-    checkpoint = job.record("checkpoint")
     job.write("environment", _environment(survey, tried, made))
-    job.write("match", Match(status=survey.status, trusted=trust.given(checkpoint, job.experiment.trust)))
     kept, text = _locked(job, survey, made)
     for name in kept.files:
         job.out(name).write_text(text, "utf-8")

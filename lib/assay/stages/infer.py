@@ -12,11 +12,14 @@ def run(job: Job) -> None:
     if status is not None:
         job.write("infer", Infer(status=status, items=[], runtime=None))
         return
-    answer = job.ask("infer", **job.model_request(), items=job.items(), threads=1, batch=1, precision="fp32")
+    found = job.record("contract").functions["preprocess"] == "drafted" and not job.experiment.inputs.labels
+    request = {**job.model_request(), "items": job.items(), "may_skip": found}
+    answer = job.ask("infer", **request, threads=1, batch=1, precision="fp32")
     items = [
         msgspec.convert({**item, "sha256": job.digest(job.given(item["file"]))}, RawItem) for item in answer["items"]
     ]
-    job.write("infer", Infer(status=Status(), items=items, runtime=msgspec.convert(answer["runtime"], Runtime)))
+    runtime = msgspec.convert(answer["runtime"], Runtime)
+    job.write("infer", Infer(status=Status(), items=items, runtime=runtime, skipped=answer.get("skipped", {})))
 
 
 def _without_input(job: Job) -> Status | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from assay import truth
 from assay.errors import StageFailed
+from assay.observation.samples import rank
 from assay.records import InputItem, Inputs
 from assay.stages.job import Job
 
@@ -16,6 +17,8 @@ TEXTS = (".txt", ".json")
 SUFFIXES = {"detection": IMAGES, "classification": IMAGES, "segmentation": IMAGES, "super-resolution": IMAGES,
             "speech": SOUNDS, "audio": SOUNDS, "text": TEXTS}  # fmt: skip
 MEDIA = (*IMAGES, *SOUNDS)  # for a task that is a word of the user's own
+# by what upstream's own entrypoint was seen to read
+READS = {"image": IMAGES, "audio": SOUNDS, "bytes": ("",), "data": (".npy", ".csv", ".tsv")}
 ORIGIN = {"refs": "upstream", "datasets": "workspace", "downloads": "workspace"}
 MOST_BYTES = 64 << 20
 SEED = 20261120
@@ -73,9 +76,19 @@ def _real(job: Job, contract: Any, labels: dict[str, Any]) -> list[tuple[Path, s
         digests = [(_source(job, path), job.digest(path)) for path, _ in found]
         truth.check(labels, digests, job.experiment.inputs.labels)
     else:
-        suffixes = SUFFIXES.get(contract.task, MEDIA)
-        found = [f for f in found if f[0].suffix.lower() in suffixes]
+        suffixes = READS.get(contract.reads) or SUFFIXES.get(contract.task, MEDIA)
+        failed = _failed(job)
+        found = [f for f in found if f[0].suffix.lower() in suffixes or "" in suffixes]
+        found = [f for f in found if f[0].name not in failed]
+        found.sort(key=lambda f: rank(_source(job, f[0]).lower()) if f[1] == "upstream" else 0)
     return _different(job, found)
+
+
+def _failed(job: Job) -> set[str]:
+    """Name the samples on which upstream's own entrypoint failed when it was watched."""
+    observation = job.record("probe").observation
+    runs = observation.runs if observation and observation.status == "seen" else []
+    return {run.input for run in runs if run.outcome in ("failed", "missing-package", "hung") and run.first is None}
 
 
 def _different(job: Job, found: list[tuple[Path, str]]) -> list[tuple[Path, str]]:
@@ -131,24 +144,34 @@ def _synthesised(job: Job, contract: Any, count: int) -> list[InputItem]:
     """Make tensors that the contract allows, in shapes that ran: floats in [0, 1), whole numbers 0 or 1."""
     import numpy
 
-    worked = job.record("probe").worked
+    probe = job.record("probe")
+    worked, seen = probe.worked, {t.name: t.dtype for t in probe.inputs}
     if not contract.inputs or any(t.name not in worked for t in contract.inputs):
         return []
     items = []
     for index in range(count):
         random = numpy.random.Generator(numpy.random.PCG64(SEED + index))
-        arrays = {t.name: _made_up(random, t.dtype, worked[t.name]) for t in contract.inputs}
+        arrays = {t.name: _tensor(random, t, probe, seen.get(t.name, t.dtype)) for t in contract.inputs}
         name = f"{index:03d}"
         numpy.savez(job.out(f"inputs/{name}.npz"), **arrays)
         items.append(_item(job, name, f"inputs/{name}.npz", "synthesised", "contract"))
     return items
 
 
+def _tensor(random: Any, declared: Any, probe: Any, seen: str) -> Any:
+    """Make up one tensor, of the type that ran where none is declared; a number is the one that ran."""
+    import numpy
+
+    if declared.name in probe.scalars:
+        return numpy.asarray(probe.scalars[declared.name])
+    return _made_up(random, declared.dtype if declared.dtype != "unknown" else seen, probe.worked[declared.name])
+
+
 def _made_up(random: Any, dtype: str, shape: list[int]) -> Any:
     import numpy
 
-    if dtype.startswith("float"):
-        return random.random(shape, dtype=numpy.float32).astype(dtype)
+    if dtype.startswith("float") or dtype == "unknown":
+        return random.random(shape, dtype=numpy.float32).astype("float32" if dtype == "unknown" else dtype)
     if dtype == "bool":
         return random.integers(0, 2, size=shape).astype(bool)
     return numpy.asarray(random.integers(0, 2, size=shape)).astype(dtype)

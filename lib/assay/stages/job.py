@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # names for the reader; a change there is no change of any st
     from assay.workspace import Workspace
 OUT = ".out"  # in staging: the only folder that a worker may write to
 GIVES = {"infer": ("raw/*.npz",), "decode": ("outputs/predictions.json", "pictures/*.png")}
+# what one worker leaves for the next of the same stage
+KEEPS = {"behave": ("raw/*.npz", "stimuli/*"), "rehearse": ("raw/example.npz",)}
+KEPT = ".out-kept"  # in staging, where that lies; it is no output
 OWN = (".partial", "outputs/", "raw/", "logs/", layout.WORKER)  # read by a worker, and accounted for elsewhere
 
 
@@ -152,9 +155,9 @@ class Job:
     def _take_over(self, verb: str) -> None:
         """Take over what this verb's worker is there to write; whatever else model code left goes away with it."""
         place = self.staging / OUT
-        for pattern in GIVES.get(verb, ()):
-            for found in sorted(place.glob(pattern)):
-                os.replace(found, self.out(found.relative_to(place).as_posix()))
+        for folder, patterns in (("", GIVES.get(verb, ())), (KEPT, KEEPS.get(verb, ()))):
+            for found in sorted(f for pattern in patterns for f in place.glob(pattern)):
+                os.replace(found, self.out(os.path.join(folder, found.relative_to(place).as_posix())))
 
     def _isolation(self, more: dict[str, Any]) -> isolation.Isolation:
         """Give the best isolation that works here; code of others runs in none weaker than the experiment allows."""
@@ -198,6 +201,10 @@ class Job:
                 states[part.path] = state
         return states
 
+    def kept_folder(self) -> str:
+        """Name the folder where one worker leaves what the next goes on with."""
+        return (self.staging / KEPT).relative_to(self.workspace.path).as_posix()
+
     def named_checkpoint(self) -> dict[str, Any]:
         """Name the checkpoint as a worker's request wants it."""
         checkpoint = self.record("checkpoint")
@@ -209,13 +216,13 @@ class Job:
     def model_request(self) -> dict[str, Any]:
         """Compose the part of a worker's request that names the model and its contract."""
         contract = self.record("contract")
-        builds = contract.functions.get("build") in ("recipe", "edited")
+        written = [name for name, by in contract.functions.items() if by not in ("default", "none")]
         return {
             "checkpoint": self.named_checkpoint(),
-            "adapter": layout.ADAPTER if any(by in ("recipe", "edited") for by in contract.functions.values()) else "",
-            "functions": [f for f, by in contract.functions.items() if by in ("recipe", "edited")],
-            "source_roots": self._upstream() + self._modules_beside(),
-            "reachable": trust.reachable(self.record("checkpoint"), self.experiment.trust) if builds else None,
+            "adapter": layout.ADAPTER if written else "",
+            "functions": written,
+            "source_roots": [*self._upstream(), *(f"refs/{root}" for root in contract.roots), *self._modules_beside()],
+            "reachable": self._reachable() if "build" in written else None,
             "device": self.experiment.device,
             "inputs": msgspec.to_builtins(contract.inputs),
             "outputs": msgspec.to_builtins(contract.outputs),
@@ -223,6 +230,9 @@ class Job:
             "max_batch": contract.max_batch,
             "params": {name: p.value for name, p in self.record("params").params.items()},
         }
+
+    def _reachable(self) -> "list[tuple[str, str]] | None":
+        return trust.reachable(self.record("checkpoint"), self.experiment.trust)
 
     def _upstream(self) -> list[str]:
         """Name upstream's trees when something is imported that is called as theirs is: by an adapter, by a pickle."""
@@ -240,8 +250,10 @@ class Job:
         return ["scripts"] if beside else []
 
     def items(self) -> list[dict[str, str]]:
-        """List the inputs as a worker's request wants them."""
-        return [{"id": item.id, "file": item.file} for item in self.record("inputs").items]
+        """List the inputs as a worker's request wants them, without those that infer had to leave out."""
+        skipped = self.record("infer").skipped if "infer" in self.request["records"] else {}
+        found = self.record("inputs").items
+        return [{"id": item.id, "file": item.file} for item in found if item.id not in skipped]
 
 
 def _near(path: Path, root: Path) -> str:

@@ -2,6 +2,7 @@
 
 from assay import quality
 from assay.records import Metrics
+from assay.report.doubts import doubts
 from assay.report.verdict import judge, verdict
 from assay.stages.job import Job
 
@@ -13,6 +14,7 @@ def run(job: Job) -> None:
     threshold = job.record("params").params.get("score_threshold")
     found = quality.measure(contract.task, results, inputs.labels, threshold=threshold.value if threshold else None)
     judged = judge(job.experiment.targets, stats, found)
-    statuses = {"match": job.record("match").status, "infer": predictions.status, "measure": stats.status}
-    word, because = verdict(judged, contract, statuses, inputs)
+    match = job.record("match")
+    statuses = {"match": match.status, "infer": predictions.status, "measure": stats.status}
+    word, because = verdict(judged, contract, statuses, inputs, doubts(match, job.record("agreement")))
     job.write("metrics", Metrics(metrics=found, targets=judged, verdict=word, because=because))

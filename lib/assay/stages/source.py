@@ -4,7 +4,7 @@ from collections import Counter
 
 from assay.records import Source
 from assay.stages.job import Job
-from assay.upstream import entrypoints, scripts
+from assay.upstream import reading, scripts
 from assay.upstream.requirements import survey
 
 
@@ -17,7 +17,9 @@ def run(job: Job) -> None:
         suffixes.update(found.by_suffix)
     python_files = [f"{name}/{p}" for name, f in surveys.items() for p in f.python_files]
     documents = [f"{name}/{p}" for name, f in surveys.items() for p in f.documents]
-    read = scripts.read(trees, python_files, documents)
+    parsed = scripts.read(trees, python_files, documents)
+    checkpoint = job.record("checkpoint")
+    read = reading.read(trees, parsed, checkpoint.tensors, checkpoint.name)
     job.write(
         "source",
         Source(
@@ -26,9 +28,16 @@ def run(job: Job) -> None:
             python_files=python_files,
             documents=documents,
             requirements=[r for f in surveys.values() for r in f.requirements],
-            unreadable=[*(f"{name}/{p}" for name, f in surveys.items() for p in f.unreadable), *read.left_out],
-            modules=read.modules,
-            entrypoints=entrypoints.rank(read.modules, read.marks, read.documented),
-            imports_sha256=scripts.digest(read.modules),
+            unreadable=[*(f"{name}/{p}" for name, f in surveys.items() for p in f.unreadable), *parsed.left_out],
+            modules=parsed.modules,
+            entrypoints=read.entrypoints,
+            imports_sha256=scripts.digest(parsed.modules),
+            candidates=read.candidates,
+            scripts=read.scripts,
+            snippets=read.snippets,
+            labels=read.labels,
+            configs=read.configs,
+            facts=read.facts,
+            index_notes=read.notes,
         ),
     )

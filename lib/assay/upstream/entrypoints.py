@@ -8,6 +8,7 @@ from assay.records import Entrypoint, Module
 
 MOST = 10
 GUARDED, LOADS, TRAINS = "runs as a script", "loads a model", "trains"
+LOADS_BY = "loads a model by what it imports"
 MARKS = {
     GUARDED: re.compile(r"^if\s*\(?\s*__name__\s*==\s*['\"]__main__['\"]", re.MULTILINE),
     LOADS: re.compile(
@@ -15,7 +16,7 @@ MARKS = {
     ),
     TRAINS: re.compile(r"\.backward\(|\boptim\.\w+\(|\blr_scheduler\."),
 }
-POINTS = {GUARDED: 3, LOADS: 2, TRAINS: -4}
+POINTS = {GUARDED: 3, LOADS: 2, LOADS_BY: 2, TRAINS: -4}
 WORDS = {
     **dict.fromkeys(("detect", "infer", "inference", "predict", "demo", "prediction", "detection"), 4),
     **dict.fromkeys(("test", "eval", "evaluate", "validate", "val", "image", "images", "img", "imgs"), 2),
@@ -23,6 +24,7 @@ WORDS = {
     **dict.fromkeys(("generate", "sample", "classify", "recognize", "segment", "translate", "enhance"), 2),
     **dict.fromkeys(("train", "training", "trainer", "finetune", "pretrain", "export", "convert", "converter"), -4),
     **dict.fromkeys(("benchmark", "bench", "profile", "flops", "setup", "conftest", "prepare", "download"), -4),
+    **dict.fromkeys(("fddb", "widerface", "coco", "voc", "lfw"), -3),
     **dict.fromkeys(("preprocess", "plot", "tune", "anchors", "dataset", "datasets", "utils"), -4),
     **dict.fromkeys(("main", "onnx", "coreml", "tensorrt"), -2),
 }
@@ -34,6 +36,7 @@ FOLDERS = re.compile(
 FRAMEWORKS = ("torch", "onnxruntime", "tensorflow", "keras", "jax", "paddle", "tflite_runtime", "cv2", "torchvision")
 COMMAND = re.compile(r"\bpython[\d.]*\s+(?:-[a-zA-Z]\s+(?:[a-z:]+\s+)?)*(?P<what>[\w./-]+)")
 HUB = "hubconf.py"
+COMMANDS = "is the command "
 TESTERS = {"unittest", "pytest"}
 
 Evidence = list[tuple[int, str]]
@@ -58,11 +61,19 @@ def commands(document: str, text: str) -> set[str]:
     return found
 
 
-def rank(modules: Sequence[Module], seen: Mapping[str, Sequence[str]], documented: Collection[str]) -> list[Entrypoint]:
-    """Rank files by what `marks` saw in them and whether `commands` found them; the likeliest first."""
-    judged = [(m.path, _evidence(m, seen.get(m.path, ()), m.path in documented)) for m in modules if not m.broken]
+def rank(
+    modules: Sequence[Module],
+    seen: Mapping[str, Sequence[str]],
+    documented: Collection[str],
+    installed: Mapping[str, str] = {},
+) -> list[Entrypoint]:
+    """Rank files by what `marks` saw in them, who runs them, and the command that is `installed` of them."""
+    whole = [m for m in modules if not m.broken]
+    judged = [
+        (m.path, _evidence(m, seen.get(m.path, ()), m.path in documented, installed.get(m.path, ""))) for m in whole
+    ]
     found = [_entrypoint(path, evidence) for path, evidence in judged if evidence]
-    if not any(GUARDED in e.reasons and e.score > 0 for e in found):
+    if not any(e.score > 0 and (GUARDED in e.reasons or e.path in installed) for e in found):
         found += [_entrypoint(m.path, [(1, "is the package itself")]) for m in modules if _is_package(m)]
     likely = [entry for entry in found if entry.score > 0]
     return sorted(likely, key=lambda e: (-e.score, e.path.count("/"), e.path))[:MOST]
@@ -74,13 +85,20 @@ def _entrypoint(path: str, evidence: Evidence) -> Entrypoint:
     )
 
 
-def _evidence(module: Module, seen: Sequence[str], documented: bool) -> Evidence:
+def named(name: str) -> int:
+    """Weigh what a name says of running a model."""
+    return sum(points for points, _ in _by_name(name))
+
+
+def _evidence(module: Module, seen: Sequence[str], documented: bool, command: str) -> Evidence:
     """Weigh a file; one that nothing shows to be a script has no evidence, whatever it is called."""
     path, stem = module.path, posixpath.basename(module.path).removesuffix(".py")
     uses = {i.module.partition(".")[0] for i in module.imports if i.kind != "typing"}
     framework = next((name for name in FRAMEWORKS if name in uses), "")
     asks = bool(framework) and "argparse" in uses
     found: Evidence = [(4, "a document runs it")] if documented else []
+    if command:
+        found.append((POINTS[GUARDED], COMMANDS + command))
     if path.endswith("/" + HUB):
         found.append((6, "is torch.hub's entry"))
     if not (found or GUARDED in seen or asks):

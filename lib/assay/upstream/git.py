@@ -285,6 +285,18 @@ def explain(said: str, rev: str = "") -> Fault:
     return StageFailed(f"git failed: {text.removeprefix('fatal: ')[:300]}", where=where, mend=LOCAL_CURE)
 
 
+def person() -> str:
+    """Name whoever sits here, as git's own configuration does; "" when it names nobody."""
+    for key in ("user.email", "user.name"):
+        try:
+            said = subprocess.run(["git", "config", "--global", key], capture_output=True, text=True, timeout=5)
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        if said.returncode == 0 and said.stdout.strip().isprintable() and said.stdout.strip():
+            return said.stdout.strip()
+    return ""
+
+
 def _parent(into: Path) -> Path:
     into.parent.mkdir(parents=True, exist_ok=True)
     return into.parent

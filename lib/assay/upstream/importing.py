@@ -21,18 +21,28 @@ Block = tuple[list[ast.stmt], str]
 
 def read(text: str) -> "tuple[list[Import], str]":
     """List the imports of a file; of one that is no Python 3, say why instead."""
+    tree, broken = parsed(text)
+    return (imports(tree, text), "") if tree else ([], broken)
+
+
+def parsed(text: str) -> "tuple[ast.Module | None, str]":
+    """Parse a file; of one that is no Python 3, say why instead."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text)
+            return ast.parse(text), ""
     except SyntaxError as error:
-        return [], f"not Python 3: line {error.lineno or 1}"
+        return None, f"not Python 3: line {error.lineno or 1}"
     except (ValueError, RecursionError, MemoryError):
-        return [], "Python that cannot be parsed"
+        return None, "Python that cannot be parsed"
+
+
+def imports(tree: ast.Module, text: str) -> "list[Import]":
+    """List the imports of a parsed file."""
     found = list(_statements(tree.body))
     if any(name in text for name in IMPORTERS):
         found += _calls(tree)
-    return sorted(found, key=lambda i: i.line), ""
+    return sorted(found, key=lambda i: i.line)
 
 
 def _statements(body: "list[ast.stmt]") -> "Iterator[Import]":

@@ -1,5 +1,6 @@
 """Reads upstream's Python files for what they import and for signs of running a model; nothing of them is run."""
 
+import ast
 import io
 import tokenize
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from assay.upstream.requirements import Unreadable, content, raw
 
 MOST_FILES = 3_000
 MOST_DOCUMENTS = 50
+MOST_KEPT = 8_000_000  # characters; parsed they take some hundred times that
 
 
 class Scripts(NamedTuple):
@@ -23,28 +25,40 @@ class Scripts(NamedTuple):
     marks: dict[str, list[str]]
     documented: set[str]  # the files that a document runs
     left_out: list[str]
+    texts: dict[str, str]  # of the documents
+    parsed: dict[str, tuple[str, ast.Module]]  # the first files, as far as they can be kept
 
 
 def read(trees: Mapping[str, Path], python_files: Sequence[str], documents: Sequence[str]) -> Scripts:
     """Read the files, the outermost first, and no more than can be kept."""
     chosen = sorted(python_files, key=_outermost)[:MOST_FILES]
-    found = Scripts([], {}, set(), [])
+    found = Scripts([], {}, set(), [], {}, {})
+    kept = 0
     for path in sorted(chosen):
         try:
-            text = python(_place(trees, path))
-            imports, broken = importing.read(text)
+            text, tree, broken = parse(trees, path)
             found.marks[path] = entrypoints.marks(text)
         except Unreadable as reason:
-            imports, broken = [], str(reason)
-        found.modules.append(Module(path=path, imports=imports, broken=broken))
+            text, tree, broken = "", None, str(reason)
+        found.modules.append(Module(path=path, imports=importing.imports(tree, text) if tree else [], broken=broken))
+        kept += len(text)
+        if tree and kept <= MOST_KEPT:
+            found.parsed[path] = text, tree
     for path in sorted(documents, key=_outermost)[:MOST_DOCUMENTS]:
         try:
-            found.documented.update(entrypoints.commands(path, content(_place(trees, path))))
+            found.texts[path] = content(_place(trees, path))
+            found.documented.update(entrypoints.commands(path, found.texts[path]))
         except Unreadable:
             continue  # a document that cannot be read shows nothing
     if len(python_files) > MOST_FILES:
         found.left_out.append(f"the imports of {len(python_files) - MOST_FILES} Python files (more than {MOST_FILES})")
     return found
+
+
+def parse(trees: Mapping[str, Path], path: str) -> "tuple[str, ast.Module | None, str]":
+    """Read and parse a file of the trees; say what is broken in it."""
+    text = python(_place(trees, path))
+    return (text, *importing.parsed(text))
 
 
 def python(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Six experiments as records: what the stages would leave in outputs/, made through our own functions."""
+"""Seven experiments as records: what the stages would leave in outputs/, made through our own functions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from assay import quality, records, statistics
 from assay.domain import Target
 from assay.report import verdict
+from assay.report.doubts import doubts
 from assay.report.view import Context, StageFiles
 
 NAMED = ("checkpoint", "tree", "licence", "labels", "input", "raw", "picture")
@@ -219,6 +220,7 @@ def concluded(found: dict[str, records.Record], targets: list[Target], metrics: 
         agreed if isinstance(agreed, records.Contract) else None,
         statuses,
         given if isinstance(given, records.Inputs) else None,
+        doubts(found["match"], found["agreement"]) if "agreement" in found else (),  # type: ignore[arg-type]
     )
     whole = found | {"metrics": records.Metrics(metrics=metrics, targets=judged, verdict=word, because=because)}
     return {name: records.to_json(record) for name, record in whole.items()}
@@ -352,6 +354,44 @@ def synthesised() -> dict[str, Any]:
     return concluded(whole, targets, quality.measure("detection", {}, {}))
 
 
+def drafted() -> dict[str, Any]:
+    """Weights and their source, no recipe: class, run and adapter found; one input on which it parts from upstream."""
+    place = {"where": "tinyyolo/model.py:20", "text": "class TinyYolo(nn.Module):"}
+    args = [
+        records.MatchArgument(name="num_classes", value=3, by="call", identified=True),
+        records.MatchArgument(name="dropout", value=0.1, by="default", identified=False),
+    ]
+    best = records.Matched(module="model", root="tinyyolo", path="tinyyolo/model.py", qualname="TinyYolo", args=args,
+                           matched=38, missing=["aux.weight"], **place)  # fmt: skip
+    rehearsals = [
+        records.Rehearsal(function="build", outcome="same", runs=9, difference=0.0),
+        records.Rehearsal(function="draw", outcome="not written"),
+    ]
+    started = records.Attempt(entry="tinyyolo/detect.py", argv=["@input"], cwd="", kind="image", outcome="ok")
+    seen = records.Observation(
+        status="seen", attempts=[started], runs=[records.Watched(input="chart.png", outcome="ok", calls=1)],
+        interventions=[records.Intervention(what="no CUDA device: .cuda() stays on the CPU", where="detect.py:9")],
+        draft=records.Draft(text="...", by="drafted", functions=["build"], rehearsals=rehearsals),
+    )  # fmt: skip
+    agreed = [
+        records.Agreed(id="000", tensors="same", outputs="same", answer="same", difference=0.0),
+        records.Agreed(id="001", tensors="same", outputs="same", answer="different", message="/0/score: 0.51"),
+    ]
+    found, labels = detections(2)
+    items = [records.Prediction(id=id, result=result) for id, result in found.items()]
+    whole: dict[str, records.Record] = {
+        "checkpoint": checkpoint(format=records.Format(name="torch-zip", by="content", carries="weights"), graph=None),
+        "refs": refs(), **surroundings(), "probe": probe(observation=seen), **ran(2),
+        "match": records.Match(status=records.Status(reason="TinyYolo has all 38 tensors, and 1 more of its own"),
+                               outcome="subset", best=best, missing=["aux.weight"], constructions=5),
+        "contract": contract("detection", dict.fromkeys(WHOLE, "drafted"), [claim("pre.std", [255.0] * 3)], roots=["tinyyolo"], reads="image"),
+        "inputs": inputs(2, labels=labels), "stats": measured({(1, 1): answer()}),
+        "agreement": records.Agreement(status=records.Status(), entry="tinyyolo/detect.py", items=agreed),
+        "predictions": records.Predictions(status=records.Status(), items=items),
+    }  # fmt: skip
+    return concluded(whole, [target("latency_ms.p50", "<=", 20)], quality.measure("detection", found, labels))
+
+
 CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "detection": detection,
     "missed": missed,
@@ -359,4 +399,5 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "classification": classification,
     "blocked": blocked,
     "synthesised": synthesised,
+    "drafted": drafted,
 }

@@ -23,7 +23,10 @@ def test_every_format_has_its_own_reason(form: str) -> None:
     status, carries = trust.gate(of(form), "", [], takes_file=False), FORMATS[form].CARRIES
     assert (status.word == "done") == (carries in trust.RUNS) and form in status.reason
     if carries in trust.WEIGHTS:
-        assert status.reason == f"{form}: weights without a graph: the class they belong to is not looked for yet"
+        without = "weights without a graph, and no code that makes the model they belong to"
+        assert status.reason == f"{form}: {without}"
+        hoped = trust.gate(of(form), "", [], takes_file=False, hoped=True)
+        assert (hoped.word, hoped.reason) == ("done", "upstream's code is there to make the model")
     elif carries not in trust.RUNS:
         assert status.reason == f"{form} does not run in this version" and "ONNX export" in status.question
 

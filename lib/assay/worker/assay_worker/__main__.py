@@ -16,10 +16,27 @@ REQUEST (JSON, relative paths only):
                                  ok, missing, broken, refused, other; what it tries stands in the log as "try: ...";
                                  with look {packages, modules}: check's answer as well, and results only when the module
                                  of every statement is here
+    behave: what observe takes, stimuli image|audio|bytes|"", samples [file]
+                                 observe over made-up inputs (of that kind, written to DIR/stimuli), then inputs, then
+                                 samples; also {first [{npz, inputs, outputs, ..}], findings [fitted values]}
+    match: tensors, candidates, source_roots, limits
+                                 which class or factory with which arguments has exactly these tensors, made on torch's
+                                 meta device: {outcome, best, twins, tried, ..}
+    rehearse: runs [{file, npz, inputs, outputs, names, shown}]
+                                 the adapter's functions over watched runs: {build, runs [{preprocess, infer,
+                                 postprocess: {outcome same|different|failed|unseen, ..}}]}; writes DIR/raw/example.npz
     probe                        what the model accepts, seen by running it on made-up tensors
     infer                        preprocess and run each item; writes DIR/raw/<id>.npz
     decode: items [{.., raw}]    postprocess and draw; writes DIR/outputs/predictions.json, DIR/pictures/<id>.png
     measure: seconds             time one configuration; the samples come back raw
+    observe: tree, entry, argv, cwd, inputs, stop enter|call|end, seconds, until_calls
+                                 run upstream's own script {script} or snippet {snippet: {text, path, line}} once for
+                                 each input in a process and a copy of the tree of its own, watched: {runs [{input,
+                                 outcome ok|no-call|failed|missing-package|hung|refused|exited, message, where, package,
+                                 interventions [{what, where, code}], frames, events, classes, counts, source, after}],
+                                 interventions}; writes DIR/raw/observe-<run>.npz. In argv @input, @inputdir,
+                                 @checkpoint, @tree and @out stand for what the run is given; it stops before the item
+                                 after the one that the model was called on, unless stop is end
 An item that ends in .npz holds the tensors by name: preprocess is skipped and ctx is {}.
 ANSWER (JSON, written aside and renamed; the only sign of success):
     {"protocol": 1, "ok": {...}, "read": [...], "outside": [...], "versions": {...}, "warnings": [...],
@@ -53,8 +70,8 @@ from assay_worker.faults import Fault, tagged
 from assay_worker.trace import Trace
 
 PROTOCOL = 1
-VERBS = {name: name for name in ("check", "probe", "infer", "decode", "measure")}
-VERBS["try"] = "attempt"
+VERBS = {name: name for name in ("check", "match", "observe", "behave", "rehearse")}
+VERBS.update({name: name for name in ("probe", "infer", "decode", "measure")}, **{"try": "attempt"})
 NAMED = ("numpy", "onnxruntime", "torch", "PIL", "cv2")
 KEPT_WARNINGS = 50
 

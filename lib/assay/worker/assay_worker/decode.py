@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Callable
 
-from assay_worker import canonical, load, tensors
+from assay_worker import answers, canonical, load, tensors
 from assay_worker.faults import Fault
 
 DONE = {"word": "done", "reason": "", "question": ""}
@@ -18,8 +18,10 @@ def run(job: load.Job) -> dict[str, Any]:
     draw = load.bound(found["draw"], job.params, fixed=2) if "draw" in found else None
     decoded, pictures = [], {}
     for item in job.request.get("items", []):
-        result = _decoded(job, postprocess, item)
+        result, picture = _decoded(job, postprocess, item)
         decoded.append({"id": item["id"], "result": result})
+        if picture:
+            pictures[item["id"]] = picture
         if draw is not None and result is not None and not item["file"].endswith(".npz"):
             pictures[item["id"]] = _drawn(job, draw, item, result)
     text = canonical.dumps({"schema": 1, "status": DONE, "items": decoded})
@@ -28,12 +30,23 @@ def run(job: load.Job) -> dict[str, Any]:
     return {"pictures": pictures}
 
 
-def _decoded(job: load.Job, postprocess: Callable[..., Any] | None, item: dict[str, Any]) -> Any:
+def _decoded(job: load.Job, postprocess: Callable[..., Any] | None, item: dict[str, Any]) -> tuple[Any, str]:
+    """Decode one raw answer; a picture in it is kept as a file, and told in numbers."""
     job.trace.note(item["raw"])
     if postprocess is None:
-        return None
+        return None, ""
     outputs, ctx = tensors.read(item["raw"])
-    return tensors.plain(postprocess(outputs, ctx), f"the result of {item['id']}")
+    result, name = postprocess(outputs, ctx), ""
+    if isinstance(result, dict) and answers.is_picture(result.get("picture")):
+        name = _saved(job, item, result["picture"])
+        result = dict(result, picture=answers.told(result["picture"]))
+    return tensors.plain(result, f"the result of {item['id']}"), name
+
+
+def _saved(job: load.Job, item: dict[str, Any], picture: Any) -> str:
+    name = f"pictures/{item['id']}.png"
+    answers.as_image(picture).save(job.path(*os.path.split(name)), format="PNG")
+    return name
 
 
 def _drawn(job: load.Job, draw: Callable[..., Any], item: dict[str, Any], result: Any) -> str:

@@ -9,7 +9,7 @@ import sys
 from typing import Any, Callable
 
 from assay_worker import load, runner, tensors
-from assay_worker.faults import Fault
+from assay_worker.faults import Fault, tagged
 
 RUNTIMES = ("numpy", "onnxruntime", "torch")
 
@@ -19,8 +19,27 @@ def run(job: load.Job) -> dict[str, Any]:
     found = load.functions(job)
     made = runner.make(job, found)
     prepare = preparer(job, found)
-    items = [_one(job, made, prepare, item) for item in job.request.get("items", [])]
-    return {"items": items, "runtime": runtime(job, made.built, 1)}
+    skipped: dict[str, str] = {}
+    items = []
+    for item in job.request.get("items", []):
+        given = _prepared(job, prepare, item, skipped)
+        if given is not None:
+            items.append(_one(job, made, given, item))
+    if skipped and not items:
+        raise Fault("upstream-error", f"no input could be read: {next(iter(skipped.values()))}")
+    return {"items": items, "runtime": runtime(job, made.built, 1), "skipped": skipped}
+
+
+def _prepared(job: load.Job, prepare: Callable[..., Any], item: dict[str, Any], skipped: dict[str, str]) -> Any:
+    """Prepare an input; one that was only found, not asked for, may be one that upstream cannot read."""
+    try:
+        return prepare(item["file"])
+    except Exception as error:
+        if not job.request.get("may_skip"):
+            raise
+        said = tagged(error, job.places())
+        skipped[item["id"]] = f"{said['where']}: {said['message']}"[:300].lstrip(": ")
+        return None
 
 
 def preparer(job: load.Job, found: dict[str, Callable[..., Any]]) -> Callable[[str], tuple[dict[str, Any], Any]]:
@@ -57,8 +76,8 @@ def runtime(job: load.Job, built: runner.Built, batch: int) -> dict[str, Any]:
     }
 
 
-def _one(job: load.Job, made: runner.Runner, prepare: Callable[..., Any], item: dict[str, Any]) -> dict[str, Any]:
-    given, ctx = prepare(item["file"])
+def _one(job: load.Job, made: runner.Runner, prepared: Any, item: dict[str, Any]) -> dict[str, Any]:
+    given, ctx = prepared
     who = item["file"] if item["file"].endswith(".npz") else "preprocess"
     outputs = made.run(tensors.checked(given, made.built.inputs, who))
     name = os.path.join("raw", item["id"] + ".npz")

@@ -1,37 +1,31 @@
-"""Merging what the graph says, what was observed, what a recipe supplies and what a person said into claims."""
+"""What the graph of a checkpoint says, what running it showed, and who supplies the functions: as claims."""
 
 from typing import Any
 
-from assay.domain import Confirmation
 from assay.records import Checkpoint, Claim, Evidence, Probe, Question
 
-SURE = ("observed", "verified", "confirmed", "corrected")
+PEOPLES = ("recipe", "edited")  # functions that a person stands for
 TASKS = {"detect": "detection", "classify": "classification", "segment": "segmentation", "pose": "pose"}
 
 
 def graph_claims(checkpoint: Checkpoint, probe: Probe) -> list[Claim]:
-    """State what goes in and out: read from the graph, raised to observed where a run agreed."""
+    """State what goes in and out: read from the graph, raised to observed where a run agreed; else as it ran."""
     graph = checkpoint.graph
-    if graph is None:
-        return []
-    seen = "observed" if probe.observed else "read"
-    from_graph = Evidence(kind="graph", where=checkpoint.name)
+    from_graph = [Evidence(kind="graph", where=checkpoint.name)] if graph else []
     from_probe = [Evidence(kind="probe", where="outputs/probe.json", text=probe.runtime)] if probe.observed else []
+    if not from_graph and not from_probe:
+        return []
+    evidence, by = [*from_graph, *from_probe], "graph" if graph else "probe"
+    seen = "observed" if from_probe else "read"
+    sides = {"io.inputs": (graph or probe).inputs, "io.outputs": (graph or probe).outputs}
     claims = [
-        Claim(
-            id="io.inputs", value=_signature(graph.inputs), status=seen, by="graph", evidence=[from_graph, *from_probe]
-        ),
-        Claim(
-            id="io.outputs",
-            value=_signature(graph.outputs),
-            status=seen,
-            by="graph",
-            evidence=[from_graph, *from_probe],
-        ),
+        Claim(id=name, value=_signature(tensors), status=seen, by=by, evidence=evidence)
+        for name, tensors in sides.items()
+        if tensors
     ]
-    steps = {name: found for name, found in graph.input_steps.items() if found}
+    steps = {name: found for name, found in graph.input_steps.items() if found} if graph else {}
     if steps:
-        claims.append(Claim(id="pre.in_graph", value=steps, status="read", by="graph", evidence=[from_graph]))
+        claims.append(Claim(id="pre.in_graph", value=steps, status="read", by="graph", evidence=from_graph))
     return claims + _probe_claims(probe)
 
 
@@ -51,6 +45,15 @@ def _probe_claims(probe: Probe) -> list[Claim]:
     if probe.observed:
         known = "observed" if probe.batch in ("works", "coupled", "no batch axis") else "unknown"
         found.append(Claim(id="io.batch", value=probe.batch, status=known, by="probe", evidence=evidence))
+    for name, value in (
+        ("io.multiple_of", {k: a.multiple_of for k, a in probe.axes.items() if a.multiple_of and a.multiple_of > 1}),
+        ("io.minimum", {k: a.minimum for k, a in probe.axes.items() if a.minimum and a.minimum > 1}),
+        ("io.dtypes", {k: sorted(t for t, word in d.items() if word == "accepted") for k, d in probe.dtypes.items()}),
+        ("io.stateful", probe.stateful),
+        ("io.nan", probe.nan),
+    ):
+        if value not in (None, {}):
+            found.append(Claim(id=name, value=value, status="observed", by="probe", evidence=evidence))
     if probe.deterministic is not None:
         found.append(
             Claim(id="io.deterministic", value=probe.deterministic, status="observed", by="probe", evidence=evidence)
@@ -60,7 +63,7 @@ def _probe_claims(probe: Probe) -> list[Claim]:
 
 def labels(checkpoint: Checkpoint) -> tuple[list[str], list[Claim]]:
     """State the labels that an exporter embedded."""
-    names = checkpoint.labels
+    names = [] if checkpoint.format.name == "huggingface" else checkpoint.labels  # there the folder's configs say more
     if not names:
         return [], []
     where = f"{checkpoint.name} metadata_props.names" if checkpoint.format.name == "onnx" else checkpoint.name
@@ -107,54 +110,18 @@ def function_claims(functions: dict[str, str], where: dict[str, tuple[str, str]]
             Claim(
                 id=claim,
                 value=name,
-                status="confirmed",
+                status="confirmed" if by in PEOPLES else "verified",
                 by=by,
-                evidence=[Evidence(kind="recipe", where=place, sha256=digest)],
+                evidence=[Evidence(kind="recipe" if by in PEOPLES else "probe", where=place, sha256=digest)],
             )
         )
     return claims, questions
 
 
-def said(
-    claims: list[Claim], questions: list[Question], people: "tuple[Confirmation, ...]"
-) -> tuple[list[Claim], list[Question]]:
-    """Let what people said take effect: the tool's own value stays beside it, a contradiction is shown."""
-    kept = {c.id: c for c in claims}
-    for person in people:
-        old = kept.get(person.id)
-        kept[person.id] = _merged(old, person)
-    settled = {p.id for p in people}
-    return [kept[k] for k in sorted(kept)], [q for q in questions if q.id not in settled]
-
-
-def _merged(old: Claim | None, person: Confirmation) -> Claim:
-    who = person.by or "experiment"
-    evidence = [
-        Evidence(kind="person", where=f"contract: {person.id}", text=" ".join(filter(None, (person.date, person.why))))
-    ]
-    before = list(old.evidence) if old else []
-    if person.kind == "unknown":
-        return Claim(
-            id=person.id,
-            value=None,
-            status="unknown",
-            by=who,
-            evidence=evidence + before,
-            alternatives=[old.value] if old else [],
-        )
-    if person.kind == "confirm" and old is not None and old.value not in (None, person.value):
-        conflict = f"{who} confirmed {person.value!r}, but {old.by} says {old.value!r}"
-        return Claim(id=person.id, value=old.value, status="conflict", by=old.by, evidence=evidence + before,
-                     alternatives=[person.value], conflicts=[conflict])  # fmt: skip
-    status = "confirmed" if old is None or person.kind == "confirm" or old.value == person.value else "corrected"
-    others = [old.value] if old is not None and old.value not in (None, person.value) else []
-    return Claim(
-        id=person.id, value=person.value, status=status, by=who, evidence=evidence + before, alternatives=others
-    )
-
-
 def batching(checkpoint: Checkpoint, probe: Probe) -> tuple[int | None, int | None]:
     """Give the batch axis and the largest batch known to be allowed (None: no limit known)."""
+    if checkpoint.graph is None and probe.worked:  # built by an adapter: only its behaviour tells
+        return (None, None) if probe.batch == "no batch axis" else (0, None if probe.batch == "works" else 1)
     shapes = [t.shape for t in (checkpoint.graph.inputs if checkpoint.graph else []) if t.shape]
     if not shapes:
         return None, None

@@ -1,0 +1,191 @@
+"""What was read in upstream's code, proved on its class and seen in its run: as claims."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from assay.records import (
+    Claim,
+    Draft,
+    Evidence,
+    Finding,
+    Labels,
+    Match,
+    MatchArgument,
+    Observation,
+    Question,
+    Source,
+)
+from assay.upstream.anchors import digest
+
+PROBED = Evidence(kind="probe", where="outputs/probe.json")
+PROVED = Evidence(kind="probe", where="outputs/match.json")
+SIZE = re.compile(r"size|width|height|res|scale|dim", re.IGNORECASE)
+# which parameter of a decoding function means what, when only one does
+POSTS = {
+    "post.iou_threshold": r"iou|nms_?thr|nms$|overlap",
+    "post.score_threshold": r"(score|conf|prob|cls)\w*(thr\w*)?$|^thr(esh(old)?)?$",
+    "post.topk": r"^top_?k?$|max_?(det|boxes|num)|^keep_top",
+}
+CERTAIN = ("exact", "subset", "superset")
+
+
+def of_source(source: Source) -> "list[Claim]":
+    """State what reading alone gave: with its line, and no more than read."""
+    return [
+        Claim(id=f.id, value=f.value, status="read", by="reading", reason=f.reason,
+              evidence=[cited(f"{f.path}:{f.line}", f.text, f.qualname)])
+        for f in source.facts
+    ]  # fmt: skip
+
+
+def cited(where: str, text: str, qualname: str = "") -> Evidence:
+    """Cite a line of upstream."""
+    return Evidence(kind="source", where=where, text=text, sha256=digest(text), qualname=qualname)
+
+
+# ---------------------------------------------------------------- class and arguments
+def of_match(match: Match) -> "tuple[list[Claim], list[Question]]":
+    """State which class the weights belong to, proved by building it, and with which arguments."""
+    best = match.best
+    if best is None:
+        return [], _which(match)
+    name = f"{best.module}:{best.qualname}"
+    evidence = [PROVED] + ([cited(best.where, best.text, best.qualname)] if best.where else [])
+    if match.outcome not in CERTAIN:
+        others = [f"{twin.module}:{twin.qualname}" for twin in match.twins]
+        return [Claim(id="model.class", value=None, status="unknown", by="match", evidence=evidence,
+                      alternatives=[name, *others], reason=f"{match.outcome}: several fit")], _which(match)  # fmt: skip
+    kept = [f"{len(match.missing)} missing"] if match.missing else []
+    kept += [f"{len(match.unexpected)} unexpected"] if match.unexpected else []
+    claims = [Claim(id="model.class", value=name, status="verified", by="match", identified=True, evidence=evidence,
+                    reason=", ".join([match.outcome, *kept]))]  # fmt: skip
+    return claims + [_argument(one) for one in best.args], []
+
+
+def _argument(one: MatchArgument) -> Claim:
+    """State an argument; one that no shape depends on rests on the line that gives it alone."""
+    evidence = [cited(one.where, one.text)] if one.where and one.text else []
+    proved = one.identified is True
+    known = proved or bool(evidence) or one.by == "default"
+    return Claim(
+        id=f"model.args.{one.name}",
+        value=one.value if known else None,
+        status="verified" if proved else "read" if known else "unknown",
+        identified=one.identified,
+        by="match",
+        evidence=[*([PROVED] if proved else []), *evidence],
+        reason=one.by if proved else f"{one.by}: no shape of the weights depends on it",
+    )
+
+
+def _which(match: Match) -> "list[Question]":
+    options = [f"{one.module}:{one.qualname}" for one in match.twins]
+    if not options:
+        return []
+    ask = "several classes of upstream fit these weights exactly: which one do they belong to?"
+    return [Question(id="model.class", ask=ask, options=options)]
+
+
+# ---------------------------------------------------------------- upstream's own run
+def of_observation(seen: "Observation | None") -> "list[Claim]":
+    """State what running upstream's own entrypoint showed."""
+    if seen is None or seen.status != "seen":
+        return []
+    last = seen.attempts[-1]
+    command = " ".join([last.entry, *last.argv])
+    entry = Claim(id="run.entry", value=last.entry, status="observed", by="probe", evidence=[_run(command)])
+    argv = Claim(id="run.argv", value=last.argv, status="observed", by="probe", evidence=[_run(command)])
+    passed = [
+        Claim(id=f"model.args.{name}", value=one.value, status="observed", by="probe", evidence=[_run(command)])
+        for name, one in seen.arguments.items()
+    ]
+    return [entry, argv, *passed, *(_finding(one, command) for one in seen.findings)]
+
+
+def of_draft(
+    seen: "Observation | None", source: Source, params: "Mapping[str, Any]", texts: "Mapping[str, str]"
+) -> "list[Claim]":
+    """State the thresholds and labels that the drafted decoding works with, each with the line that it came from."""
+    draft = seen.draft if seen is not None else None
+    if draft is None or "postprocess" not in draft.functions:
+        return []
+    return [*_thresholds(draft, params, texts), *_labels(draft, source, texts)]
+
+
+def _thresholds(draft: Draft, params: "Mapping[str, Any]", texts: "Mapping[str, str]") -> "Iterator[Claim]":
+    for name, pattern in POSTS.items():
+        found = [p for p in params if re.search(pattern, p, re.IGNORECASE) and isinstance(params[p], (int, float))]
+        where = draft.cited.get(f"params.{found[0]}", "") if len(found) == 1 else ""
+        text = _line(texts, where)
+        if text:
+            yield Claim(id=name, value=params[found[0]], status="observed", by="draft",
+                        evidence=[_run(f"postprocess({found[0]}=...)"), cited(where, text)])  # fmt: skip
+
+
+def _labels(draft: Draft, source: Source, texts: "Mapping[str, str]") -> "Iterator[Claim]":
+    """Name the one list of names that the decoding uses: its file is read, or its variable imported."""
+    used = {tuple(one.names): one for one in source.labels if _is_used(one, draft.text, texts)}
+    for names, one in used.items() if len(used) == 1 else ():
+        text = _line(texts, one.where)
+        evidence = [_run("postprocess"), cited(one.where, text)]
+        yield Claim(id="labels.names", value=list(names), status="observed", by="draft", evidence=evidence)
+        yield Claim(id="labels.count", value=len(names), status="observed", by="draft", evidence=evidence)
+
+
+def _is_used(one: Labels, text: str, texts: "Mapping[str, str]") -> bool:
+    path = one.where.rpartition(":")[0].partition("/")[2]
+    if not path.endswith(".py"):
+        return f'{path}"' in text or f"{path}'" in text
+    assigned = re.match(r"\s*([A-Za-z_]\w*)\s*(?::[^=]+)?=", _line(texts, one.where))
+    return assigned is not None and bool(re.search(rf"\b{assigned[1]}\b", text))
+
+
+def _line(texts: "Mapping[str, str]", where: str) -> str:
+    path, _, number = where.rpartition(":")
+    lines = texts.get(path, "").splitlines()
+    return lines[int(number) - 1].strip() if number.isdigit() and 0 < int(number) <= len(lines) else ""
+
+
+def of_options(
+    source: Source, seen: "Observation | None", checkpoint: str, given: "Mapping[str, Any]"
+) -> "list[Question]":
+    """Ask about a size of the entrypoint's whose default is not the one that the checkpoint is named after."""
+    entry = seen.attempts[-1].entry if seen is not None and seen.attempts else ""
+    script = next((one for one in source.scripts if one.path == entry), None)
+    numbers = {int(n) for n in re.findall(r"(?<![\d.])\d{2,4}(?![\d.]\d)", checkpoint)}
+    asked = []
+    for option in script.options if script is not None else ():
+        if type(option.default) is not int or not SIZE.search(option.dest) or option.dest in given:
+            continue
+        known = {int(n) for n in re.findall(r"\d{2,4}", f"{option.help} {option.choices}")}
+        named = sorted(numbers & known - {option.default})
+        if named:
+            ask = f"upstream's {entry} runs with {option.dest} {option.default}, the checkpoint is called {checkpoint}"
+            options = [option.default, *named]
+            asked.append(Question(id=f"run.{option.dest}", ask=f"{ask}: which is meant?", options=options))
+    return asked
+
+
+def _run(command: str) -> Evidence:
+    return Evidence(kind="probe", where="outputs/probe.json", text=command)
+
+
+def _finding(one: Finding, command: str) -> Claim:
+    known = one.value is not None
+    return Claim(
+        id=one.id,
+        value=one.value,
+        unit=one.unit,
+        status="observed" if known else "unknown",
+        identified=one.identified,
+        by="probe",
+        evidence=[_run(command)],
+        alternatives=one.alternatives,
+        reason=one.reason,
+    )
+
+
+def places(claims: "Iterable[Claim]") -> "dict[str, Any]":
+    """Give the values of what is sure enough to run by, by name."""
+    return {c.id: c.value for c in claims if c.status in ("observed", "verified", "confirmed", "corrected")}

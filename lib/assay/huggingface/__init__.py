@@ -1,0 +1,1 @@
+"""Hugging Face folders: what their configs say about use, read as claims, and the adapter that runs them."""

@@ -1,0 +1,1 @@
+"""Upstream's own entrypoint as the witness: how it is started, and what a watched run of it shows."""

@@ -1,0 +1,50 @@
+"""Other inputs made from one of upstream's own: the same kind of file with other numbers, to tell constants by."""
+
+import csv
+from pathlib import Path
+
+ARRAYS, TABLES = (".npy",), (".csv", ".tsv")
+SUFFIXES = (*ARRAYS, *TABLES)
+
+
+def variants(sample: Path, folder: Path) -> "list[Path]":
+    """Write variants of a data file; none of what cannot be varied."""
+    folder.mkdir(parents=True, exist_ok=True)
+    suffix = sample.suffix.lower()
+    if suffix in ARRAYS:
+        return _arrays(sample, folder)
+    return _tables(sample, folder, "\t" if suffix == ".tsv" else ",") if suffix in TABLES else []
+
+
+def _arrays(sample: Path, folder: Path) -> "list[Path]":
+    """Turn an array round along its longest axis, and scale it."""
+    import numpy
+
+    try:
+        array = numpy.load(sample, allow_pickle=False)
+    except (OSError, ValueError):
+        return []
+    if not array.ndim or array.dtype.kind not in "fiu":
+        return []
+    axis = int(numpy.argmax(array.shape))
+    made = [numpy.flip(array, axis), (array * 0.5).astype(array.dtype)]
+    paths = [folder / f"variant{i}{sample.suffix}" for i in range(len(made))]
+    for path, one in zip(paths, made):
+        numpy.save(path, numpy.ascontiguousarray(one))
+    return paths
+
+
+def _tables(sample: Path, folder: Path, delimiter: str) -> "list[Path]":
+    """Put the rows of a table into another order, and leave out every second one."""
+    try:
+        with sample.open(newline="", encoding="utf-8") as file:
+            head, *rows = csv.reader(file, delimiter=delimiter)
+    except (OSError, ValueError, csv.Error):
+        return []
+    paths = []
+    for i, chosen in enumerate((rows[::-1], rows[::2])):
+        path = folder / f"variant{i}{sample.suffix}"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, delimiter=delimiter).writerows([head, *chosen])
+        paths.append(path)
+    return paths

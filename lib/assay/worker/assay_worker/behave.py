@@ -1,0 +1,113 @@
+"""Verb behave: run upstream's entrypoint, watched, over made-up and real inputs, and fit what reaches the model."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+from typing import Any, Dict, Iterator, List, Optional
+
+from assay_worker import load, observe, stimuli, tensors
+from assay_worker.fit import fit
+
+COSTLY = ("numpy", "torch", "cv2", "PIL.Image", "onnxruntime", "scipy", "skimage", "torch.utils.data")
+
+
+def run(job: load.Job) -> Dict[str, Any]:
+    """Watch each run; say what reached the model first in each, and what rule follows from that."""
+    kind = job.request.get("stimuli", "")
+    made = stimuli.make(kind, job.path("stimuli", ""), job.request.get("ending", "")) if kind else []
+    files = [os.path.relpath(one.file, job.root) for one in made]
+    inputs = [*files, *job.request.get("inputs", []), *job.request.get("samples", [])]
+    runs = observe.watch(job, inputs[:1], 0)
+    if any(e["is"] == "call" for run in runs for e in run["events"]):  # else the others would end as this one did
+        _warm(runs[0])
+        job.request["stop"] = "enter"  # of made-up inputs, what reaches the model is enough
+        runs += observe.watch(job, files[1:], 1)
+        job.request["stop"] = "call"
+        runs += observe.watch(job, inputs[len(runs) :], len(runs))
+    first = [_first(job, run, i) for i, run in enumerate(runs)]
+    return {
+        "runs": runs,
+        "interventions": list({repr(sorted(i.items())): i for run in runs for i in run["interventions"]}.values()),
+        "first": first,
+        "findings": _fitted(job, kind, made, first) if kind else [],
+    }
+
+
+def _warm(run: Dict[str, Any]) -> None:
+    """Import once, for all further runs, what the first one needed long for."""
+    tops = {name.rpartition("-")[0].lower() for name in run.get("libraries", ())}
+    known = {"pillow": "PIL", "opencv-python": "cv2", "opencv-python-headless": "cv2", "scikit-image": "skimage"}
+    wanted = {known.get(top, top) for top in tops}
+    for name in COSTLY:
+        if name.partition(".")[0] in wanted:
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+
+
+def _fitted(job: load.Job, kind: str, made: List[Any], first: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """Fit what reached the model; of several tensors, what is known of the first is told."""
+    seen = []
+    for stimulus, one in zip(made, first):
+        arrays = tensors.read(os.path.join(job.out, one["npz"]))[0] if one["npz"] else {}
+        given = {f"arg{i}": arrays[name] for i, name in enumerate(one["inputs"])}
+        seen.append({"stimulus": stimulus.name, "tensors": given})
+    found = fit(kind, seen) if any(one["tensors"] for one in seen) else {"facts": []}
+    facts = [dict(fact) for fact in found["facts"]]
+    main = next((fact["tensor"] for fact in facts), "")
+    typed = not any(one.get("listed") for one in first)  # a list of numbers has no type of its own
+    return [fact for fact in facts if fact["tensor"] == main and (typed or fact["id"] != "pre.dtype")]
+
+
+def _first(job: load.Job, run: Dict[str, Any], index: int) -> Dict[str, Any]:
+    """Describe the model's first call in a run: which tensors went in and out, and what was given out afterwards."""
+    npz = f"raw/observe-{index}.npz"
+    found: Dict[str, Any] = {"npz": "", "inputs": [], "outputs": [], "calls": 0, "shown": []}
+    if not os.path.isfile(os.path.join(job.out, npz)):
+        return found
+    arrays, _ = tensors.read(os.path.join(job.out, npz))
+    call = _call(run["events"], arrays)
+    if call is None:
+        return found
+    inputs, outputs = _named([call["args"], call.get("kwargs", {})], arrays), _named(call["outputs"], arrays)
+    return {
+        "npz": npz,
+        "inputs": inputs,
+        "outputs": outputs,
+        "calls": run["counts"].get("call", 0),
+        "input_facts": [tensors.facts(name, arrays[name]) for name in inputs],
+        "output_facts": [tensors.facts(name, arrays[name]) for name in outputs],
+        "shown": [[e["args"], e.get("kwargs", {}), e.get("picture")] for e in run["events"] if e["is"] == "sink"]
+        + [run.get("after") or {}, *run.get("ends", ())],
+        "reads": any(e["is"] == "read" and e["path"] == "@input" for e in run["events"]),
+        "method": call["method"],
+        "listed": '"lib": "list"' in json.dumps(call["args"]),
+        "training": bool(call.get("training")),
+        "stack": call["stack"],
+    }
+
+
+def _call(events: List[Dict[str, Any]], arrays: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    """Give the first call of the checkpoint's model that was handed tensors, once the input was read."""
+    read = next((i for i, e in enumerate(events) if e["is"] == "read" and e["path"] == "@input"), 0)
+    calls = [e for e in events[read:] if e["is"] == "call" and e.get("main")]
+    return next((c for c in calls if _named([c["args"], c.get("kwargs", {})], arrays)), None)
+
+
+def _named(value: Any, arrays: Dict[str, Any]) -> List[str]:
+    return [name for name in _tensors(value) if name in arrays]
+
+
+def _tensors(value: Any) -> Iterator[str]:
+    """Name the tensors in a value as it was written down, in order."""
+    if isinstance(value, dict):
+        if value.get("tensor"):
+            yield value["tensor"]
+        else:
+            for inner in value.values():
+                yield from _tensors(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _tensors(inner)

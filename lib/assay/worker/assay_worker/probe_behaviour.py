@@ -1,0 +1,96 @@
+"""What a model does with unusual input: other types, other values, NaN, training mode."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+from assay_worker.probe_difference import SMALL, largest
+from assay_worker.probe_inputs import SEED, Dims, Tensors, is_float
+from assay_worker.probe_lab import NO_TIME, Lab
+
+FLOATS, WHOLE = ("float16", "float32", "float64", "uint8", "int64"), ("uint8", "int32", "int64", "float32")
+FILLS = ("zeros", "ones", "noise")
+LATE = f"not_observed: {NO_TIME}"
+
+
+def values(lab: Lab, dims: Dims) -> tuple[dict[str, str], list[Tensors]]:
+    """Run inputs of zeros, ones and noise, and another made-up one; say what came and keep the outputs."""
+    said, seen = {}, []
+    fills = FILLS if any(is_float(i["dtype"]) and i["shape"] for i in lab.maker.inputs) else ()
+    for fill in (*fills, "another"):
+        outputs = lab.attempt(dims, SEED + 1) if fill == "another" else lab.attempt(dims, fill=fill)
+        said[fill] = _finite(outputs) if outputs is not None else _refused(lab)
+        seen += [outputs] if outputs is not None else []
+    return said, seen
+
+
+def _finite(outputs: Tensors) -> str:
+    import numpy
+
+    bad = [n for n, v in sorted(outputs.items()) if v.dtype.kind == "f" and not numpy.isfinite(v).all()]
+    return f"ran; not all finite: {', '.join(bad)}" if bad else "ran; all finite"
+
+
+def _refused(lab: Lab) -> str:
+    return LATE if lab.last_error == NO_TIME else f"refused: {lab.last_error}"
+
+
+def nan(lab: Lab, dims: Dims) -> Dict[str, Dict[str, str]]:
+    """Fill one input of floats after the other with NaN; say of each output how much of it is NaN."""
+    found = {}
+    for spec in lab.maker.inputs:
+        if is_float(spec["dtype"]) and spec["shape"]:
+            outputs = lab.run(lambda name=spec["name"]: _poisoned(lab, dims, name))
+            seen = {"": _refused(lab)} if outputs is None else {n: _nans(v) for n, v in sorted(outputs.items())}
+            found[spec["name"]] = seen
+    return found
+
+
+def _poisoned(lab: Lab, dims: Dims, name: str) -> Tensors:
+    return dict(lab.maker.make(dims), **{name: lab.maker.make(dims, fill="nan")[name]})
+
+
+def _nans(value: Any) -> str:
+    import numpy
+
+    if value.dtype.kind != "f":
+        return f"{value.dtype}: cannot be NaN"
+    if not value.size:
+        return "empty"
+    share = int(numpy.isnan(value).sum())
+    return "NaN everywhere" if share == value.size else "swallowed" if not share else f"NaN in {share} of {value.size}"
+
+
+def dtypes(lab: Lab, dims: Dims) -> Dict[str, Dict[str, str]]:
+    """Hand over each input in other types than its own."""
+    found = {}
+    for spec in lab.maker.inputs:
+        if spec["shape"] and spec["dtype"] != "string":
+            others = [t for t in (FLOATS if is_float(spec["dtype"]) else WHOLE) if t != spec["dtype"]]
+            found[spec["name"]] = {other: _typed(lab, dims, spec["name"], other) for other in others}
+    return found
+
+
+def _typed(lab: Lab, dims: Dims, name: str, dtype: str) -> str:
+    def given() -> Tensors:
+        made = lab.maker.make(dims)
+        return dict(made, **{name: made[name].astype(dtype)})
+
+    return "accepted" if lab.run(given) is not None else _refused(lab)
+
+
+def training(lab: Lab, dims: Dims) -> bool | None:
+    """Tell whether training mode changes the answer; None where there is no such mode. Leaves the model changed."""
+    model = lab.made.built.model
+    if not isinstance(getattr(model, "training", None), bool) or lab.over:
+        return None
+    try:
+        usual = lab.attempt(dims)
+        model.train()
+        trained = lab.attempt(dims)
+        model.eval()
+    except (Exception, SystemExit):
+        return None
+    if usual is None or (trained is None and lab.last_error == NO_TIME):
+        return None
+    return trained is None or largest(usual, trained) > SMALL
