@@ -86,6 +86,16 @@ def imports(module: ast.Module) -> list[str]:
     return sorted(found)
 
 
+def roots(files: "list[str]", wanted: "set[str]", trees: "list[str]") -> "list[str]":
+    """Name the folders that modules of these names begin in, where no tree has them at its top."""
+    places: dict[str, set[str]] = {}
+    for file in files:
+        folder, _, name = file.removesuffix("/__init__.py").removesuffix(".py").rpartition("/")
+        if name in wanted:
+            places.setdefault(name, set()).add(folder)
+    return sorted({folder for found in places.values() if not found & set(trees) for folder in found})
+
+
 def lines(module: ast.Module) -> dict[str, int]:
     """Give the line of every top-level definition."""
     return {name: statements[-1].lineno for name, statements in _definitions(module).items()}

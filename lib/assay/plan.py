@@ -145,7 +145,7 @@ STAGES = (
             *(f"match:{key}" for key in ("status", "outcome", "why", "strip", "missing", "unexpected")),
             *(f"match:best.{key}" for key in ("module", "root", "qualname", "kind")),
             *(f"match:best.args.*.{key}" for key in ("name", "value")),
-            *(f"source:scripts.*.{key}" for key in ("path", "commands.*.argv", "commands.*.cd")),
+            *(f"source:scripts.*.{key}" for key in ("path", "call", "guarded", "commands.*.argv", "commands.*.cd")),
             *(f"source:scripts.*.options.*.{key}" for key in ("flags", "default", "required", "choices", "action")),
             "source:snippets.*.text",
             "source:entrypoints.*.path",

@@ -4,6 +4,7 @@ from assay.errors import WrongInput
 from assay.formats.pickle_globals import REACHABLE, TRICK
 from assay.records import Checkpoint, Format, Status
 
+HOPED = "upstream's code is there to make the model"
 # By what a format carries.
 RUNS = ("graph", "program")  # no class has to be found
 WEIGHTS = ("weights", "pickles")
@@ -31,7 +32,7 @@ def gate(checkpoint: Checkpoint, trust: str, supplied: "list[str]", takes_file: 
     """
     form, carries, builds = checkpoint.format.name, checkpoint.format.carries, "build" in supplied
     if carries in WEIGHTS and not builds and hoped:
-        return Status(reason="upstream's code is there to make the model")
+        return Status(reason=HOPED)
     if carries not in RUNS and not builds:
         return _unbuilt(checkpoint.format)
     if checkpoint.trust and given(checkpoint, trust):

@@ -88,7 +88,7 @@ def test_a_megabyte_printed_is_kept_in_the_log_and_off_the_screen(half: Path) ->
     edit(half / "recipes/tiny/adapter.py", TOP, TOP + 'print("x" * (1 << 20))\nprint(\'{"protocol": 1, "ok": {}}\')\n')
     done = doit(half, "decode", "exp=tiny")
     assert done.code == 0 and len(done.text) < 4096, done.text[:500]
-    assert (workspace(half) / "logs/08_infer.log").stat().st_size > 1 << 20
+    assert (workspace(half) / "logs/09_infer.log").stat().st_size > 1 << 20
 
 
 def test_a_package_the_tool_does_not_know_is_no_hindrance_when_it_is_there(half: Path) -> None:

@@ -27,11 +27,11 @@ def good(done: Done) -> Done:
 # ---------------------------------------------------------------- building
 def test_build_says_how_it_ended_and_then_has_nothing_to_do(repo: Path) -> None:
     first = good(doit(repo, "report:tiny"))
-    assert first.out.splitlines()[0] == "tiny: NOT DECIDED  0 of 1 targets met   built 12, kept 0"
+    assert first.out.splitlines()[0] == f"tiny: NOT DECIDED  0 of 1 targets met   built {len(BUILT)}, kept 0"
     assert ran(first) == BUILT
     for path in first.out.splitlines()[1:]:
         assert (repo / path.strip()).is_file(), path
-    quiet = first.out.replace("built 12, kept 0", "nothing to do")
+    quiet = first.out.replace(f"built {len(BUILT)}, kept 0", "nothing to do")
     for done in (doit(repo, "report:tiny"), doit(repo, "report", "exp=tiny"), doit(repo, "run", "report:tiny"), doit(repo),
                  tool(repo, "report", "tiny"), tool(repo, "report", "exp=tiny"), tool(repo, "report:tiny"), tool(repo, "report"),
                  doit(repo, "-n", "2", "report", "exp=tiny"), tool(repo, "-n", "2", "report", "tiny")):  # fmt: skip
@@ -68,7 +68,7 @@ def test_two_at_once_side_by_side(made_repo: Callable[..., Path], door: Door) ->
     repo = made_repo("a", "b", "c")
     done = good(door(repo, "-n", "2", "report", "exp=a,b"))
     assert sorted({line.split()[2] for line in done.err.splitlines() if "waiting" not in line}) == ["a", "b"]
-    assert next(line for line in done.out.splitlines() if "built 12, kept 0" in line).startswith("a: ")
+    assert next(line for line in done.out.splitlines() if f"built {len(BUILT)}, kept 0" in line).startswith("a: ")
     assert not (repo / "tmp/.current/c").exists()
     assert good(door(repo, "-n", "2", "report", "exp=a,b")).out == "2 of 2 experiments: nothing to do\n"
 
@@ -153,6 +153,36 @@ def test_json_of_a_failure(repo: Path, door: Door) -> None:
     assert all(line.startswith(("assay: ", "  kept")) for line in done.err.splitlines())
 
 
+@both
+def test_show(built_repo: Path, door: Door) -> None:
+    listed = good(door(built_repo, "show", "exp=tiny"))
+    assert {"io.inputs", "model.task", "pre.function"} <= {line.split()[0] for line in listed.out.splitlines()} and listed.err == ""
+    for name, words in {"claim": ("claim=pre.function",), "misspelt": ("claim=pre.funktion",)}.items():
+        same_as_golden("verbs", f"show_{name}", door(built_repo, "show", "exp=tiny", *words), built_repo)
+    told = json.loads(good(door(built_repo, "show", "exp=tiny", "claim=pre", "--json")).out)
+    assert [(claim["id"], claim["value"], claim["status"]) for claim in told] == [("pre.function", "preprocess", "confirmed")]
+
+
+@both
+def test_ask(built_repo: Path, door: Door) -> None:
+    assert good(door(built_repo, "ask", "exp=tiny")) == (0, "tiny: no open questions\n", "")
+    with (built_repo / "experiments/tiny.yaml").open("a") as file:
+        file.write('contract: {pre.function: {is: preprocess, by: ada, against: "00000000"}}\n')
+    assert built(built_repo, "tiny", "contract") == ["contract"]
+    same_as_golden("verbs", "ask_open", door(built_repo, "ask", "exp=tiny"), built_repo)
+    if door is tool:
+        assert tool(built_repo, "ask", "tiny") == doit(built_repo, "ask", "exp=tiny")
+
+
+@both
+def test_show_and_ask_before_there_is_a_contract(repo: Path, door: Door) -> None:
+    for verb in ("show", "ask"):
+        done = door(repo, verb, "exp=tiny")
+        refused(done, 2)
+        same_as_golden("verbs", f"{verb}_never_built", done, repo)
+    assert not (repo / "tmp/.current").exists(), "looking writes nothing"
+
+
 # ---------------------------------------------------------------- verbs that change something
 @both
 def test_new(repo: Path, door: Door) -> None:
@@ -160,7 +190,7 @@ def test_new(repo: Path, door: Door) -> None:
     assert done.out.splitlines() == ["experiments/fresh-one.yaml", "  next: doit report exp=fresh-one"]
     text = (repo / "experiments/fresh-one.yaml").read_text()
     assert text.startswith("# yaml-language-server: $schema=") and "checkpoint: weights/tiny.onnx" in text
-    assert built(repo, "fresh-one", "source") == ["refs", "source"]
+    assert built(repo, "fresh-one", "source") == ["checkpoint", "refs", "source"]
     for name, args in {"again": ("exp=fresh-one",), "nameless": ()}.items():
         done = door(repo, "new", *args)
         refused(done, 2)
@@ -176,7 +206,7 @@ def test_fresh_leaves_the_old_one(built_repo: Path) -> None:
     new = workspace(built_repo)
     assert new != old and done.out == f"tiny: {new.relative_to(built_repo)}; {old.relative_to(built_repo)} stays\n"
     assert (old / "reports/experiment-report.md").is_file()
-    assert built(built_repo, "tiny", "source") == ["refs", "source"]
+    assert built(built_repo, "tiny", "source") == ["checkpoint", "refs", "source"]
     edit(built_repo / "experiments/tiny.yaml", "device: cpu", "device: cpu\nworkspace: tmp/fixed")
     refused(tool(built_repo, "fresh", "tiny"), 2)
 
@@ -191,6 +221,10 @@ def test_verify(built_repo: Path, door: Door) -> None:
     assert done.code == 1
     assert done.out.splitlines()[:2] == ["tiny: infer: raw/000.npz is missing", "tiny: measure: outputs/stats.json is not what was recorded"]
     assert done.out.endswith(", 2 differ\n")
+    edit(workspace(built_repo) / "refs/upstream/scale.py", "grey / FULL", "grey * FULL")
+    (workspace(built_repo) / "refs/upstream/names.py").write_text("no Python")
+    said = door(built_repo, "verify", "exp=tiny").out
+    assert all(f"decode: refs/upstream/{name}.py is not what was recorded\n" in said for name in ("scale", "names"))
 
 
 def test_forget_builds_again(built_repo: Path) -> None:
@@ -199,7 +233,7 @@ def test_forget_builds_again(built_repo: Path) -> None:
     assert good(doit(built_repo, "why", "exp=tiny")).out == "tiny: infer: forgotten\n"
     assert built(built_repo) == ["infer"], "the same answers again: nothing behind it is stale"
     assert good(tool(built_repo, "forget", "tiny")).out.startswith("tiny: forgot checkpoint, refs, ")
-    assert built(built_repo, "tiny", "source") == ["refs", "source"]
+    assert built(built_repo, "tiny", "source") == ["checkpoint", "refs", "source"]
 
 
 def test_clean_removes_what_was_built(built_repo: Path) -> None:

@@ -123,8 +123,8 @@ def test_a_stage_that_fails_after_half_its_writing_leaves_nothing(made_repo: Cal
     repo = broken(made_repo, "draw", 'raise RuntimeError("no third picture")')
     done = doit(repo, "report", "exp=tiny")
     assert done.code == 1 and "Traceback" not in done.err.split("last lines of")[0]
-    assert "decode" in done.err and "no third picture" in done.err and "logs/09_decode.log" in done.err
-    assert stages(repo) == [s for s in BUILT if s not in ("decode", "metrics", "report")]
+    assert "decode" in done.err and "no third picture" in done.err and "logs/10_decode.log" in done.err
+    assert stages(repo) == [s for s in BUILT if s not in ("decode", "agree", "metrics", "report")]
     assert not list((workspace(repo) / "pictures").glob("*.png")) and not list(workspace(repo).glob(".partial/*"))
     assert status(repo)["decode"] == "failed"
     assert doit(repo, "report", "exp=tiny").code == 1, "a failure is no success the second time"

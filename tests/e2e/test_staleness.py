@@ -23,7 +23,8 @@ YAML: dict[str, tuple[str, str, set[str]]] = {
     "source.repo": ("source: {path: upstream}", "source: {repo: https://example.org/a/b}", {"refs"}),
     "source.rev": ("source: {path: upstream}", "source: {repo: https://example.org/a/b, rev: v1}", {"refs"}),
     "source.path": ("source: {path: upstream}", "source: {path: elsewhere}", {"refs"}),
-    "source.entry": ("source: {path: upstream}", "source: {path: upstream, entry: [names.py]}", {"deps"}),
+    "source.entry": ("source: {path: upstream}", "source: {path: upstream, entry: [names.py]}", {"source", "deps", "probe", "agree"}),
+    "source.options": ("source: {path: upstream}", "source: {path: upstream, options: {size: 3}}", {"probe", "contract", "agree"}),
     "recipe": ("recipe: tiny", "recipe: twin", {"contract"}),
     "env.manager": ("device: cpu", "device: cpu\nenv: {manager: venv}", {"deps"}),
     "env.python": ("device: cpu", "device: cpu\nenv: {python: PYTHON}", {"deps"}),
@@ -38,7 +39,7 @@ YAML: dict[str, tuple[str, str, set[str]]] = {
             "torch_backend": "cpu", "build": "[basicsr]", "cooldown_days": "0",
         }.items()
     },
-    "device": ("device: cpu", "device: auto", {"probe", "infer", "measure"}),
+    "device": ("device: cpu", "device: auto", {"probe", "infer", "agree", "measure"}),
     "inputs.find": ("find: [refs]", "find: [refs, datasets]", {"inputs"}),
     "inputs.count": ("count: 4", "count: 3", {"inputs"}),
     "inputs.labels": ("labels: labels/tiny.json", "labels: labels/again.json", {"inputs"}),
@@ -48,9 +49,9 @@ YAML: dict[str, tuple[str, str, set[str]]] = {
     "measure.threads": ("threads: [1]", "threads: [2]", {"measure"}),
     "measure.precision": ("precision: [fp32]", "precision: [fp32, fp16]", {"measure"}),
     "measure.seconds": ("seconds: 0.05", "seconds: 0.06", {"measure"}),
-    "trust": ("device: cpu", f"device: cpu\ntrust: {'a' * 64}", {"deps", "probe", "infer", "decode", "measure"}),
-    "sandbox": ("sandbox: plain", "sandbox: landlock", {"deps", "probe", "infer", "decode", "measure"}),
-    "network": ("sandbox: plain", "sandbox: plain\nnetwork: true", {"probe", "infer", "decode", "measure"}),
+    "trust": ("device: cpu", f"device: cpu\ntrust: {'a' * 64}", {"deps", "match", "probe", "infer", "decode", "agree", "measure"}),
+    "sandbox": ("sandbox: plain", "sandbox: landlock", {"deps", "match", "probe", "infer", "decode", "agree", "measure"}),
+    "network": ("sandbox: plain", "sandbox: plain\nnetwork: true", {"match", "probe", "infer", "decode", "agree", "measure"}),
     "train": ("device: cpu", "device: cpu\ntrain: true", set()),
     "targets": (">= 0.5", ">= 0.6", {"metrics"}),
     "workspace": ("device: cpu", "device: cpu\nworkspace: tmp/other", set(BUILT)),
@@ -90,16 +91,16 @@ REST = ["metrics", "report"]
 EDITS: dict[str, tuple[str, str, str, list[str]]] = {
     "target": ("experiments/tiny.yaml", ">= 0.5", ">= 0.6", REST),
     "decoding parameter": (
-        "experiments/tiny.yaml", "bias: 0.0", "bias: 0.25", ["contract", "decode", "measure", *REST],
+        "experiments/tiny.yaml", "bias: 0.0", "bias: 0.25", ["contract", "decode", "agree", "measure", *REST],
     ),
     "parameter of preprocess": (
-        "experiments/tiny.yaml", "gain: 1.0", "gain: 0.5", ["contract", "infer", "decode", "measure", *REST],
+        "experiments/tiny.yaml", "gain: 1.0", "gain: 0.5", ["contract", "infer", "decode", "agree", "measure", *REST],
     ),
     "postprocess": (
-        "recipes/tiny/adapter.py", "float(chances[best]), 6", "float(chances[best]), 3", ["contract", "decode", "measure", *REST],
+        "recipes/tiny/adapter.py", "float(chances[best]), 6", "float(chances[best]), 3", ["contract", "decode", "agree", "measure", *REST],
     ),
     "a helper of postprocess": (
-        "recipes/tiny/adapter.py", "logits - logits.max()", "logits - logits.min()", ["contract", "decode", "measure", *REST],
+        "recipes/tiny/adapter.py", "logits - logits.max()", "logits - logits.min()", ["contract", "decode", "agree", "measure", *REST],
     ),
     "draw": ("recipes/tiny/adapter.py", 'fill="red"', 'fill="blue"', ["contract", "decode", *REST]),
     "comment in the adapter": ("recipes/tiny/adapter.py", "    best = int", "    # the likelier\n    best = int", []),
@@ -107,12 +108,12 @@ EDITS: dict[str, tuple[str, str, str, list[str]]] = {
     "comment in the yaml": ("experiments/tiny.yaml", "device: cpu", "device: cpu  # asked for", []),
     "order of the yaml": ("experiments/tiny.yaml", "bias: 0.0, gain: 1.0", "gain: 1.0, bias: 0.0", []),
     "upstream file that infer imports": (
-        "upstream/scale.py", "FULL = 255.0", "FULL = 250.0", ["refs", "source", "infer", "decode", "measure", *REST],
+        "upstream/scale.py", "FULL = 255.0", "FULL = 250.0", ["refs", "source", "contract", "infer", "decode", "measure", *REST],
     ),
     "upstream file that only decoding imports": (
-        "upstream/names.py", '"dark"', '"dim"', ["refs", "source", "decode", "measure", *REST],
+        "upstream/names.py", '"dark"', '"dim"', ["refs", "source", "contract", "decode", "measure", *REST],
     ),
-    "upstream file that nothing imports": ("upstream/unused.py", "return 1", "return 2", ["refs", "source", "report"]),
+    "upstream file that nothing imports": ("upstream/unused.py", "return 1", "return 2", ["refs", "source", "contract", "report"]),
     "labels": ("labels/tiny.json", '"d.png": "bright"', '"d.png": "dark"', ["inputs", *REST]),
 }  # fmt: skip
 
@@ -240,4 +241,4 @@ def test_other_weights_run_what_rests_on_them(built_repo: Path) -> None:
     make_model(built_repo / "weights/tiny.onnx", weight=0.75)
     ran = built(built_repo)
     assert {"checkpoint", "probe", "infer", "decode", "measure", "report"} <= set(ran)
-    assert not {"refs", "source", "deps", "inputs"} & set(ran)
+    assert not {"refs", "deps", "inputs"} & set(ran)

@@ -98,7 +98,7 @@ def test_every_folder_says_what_belongs_there_and_keeps_a_list_of_changes(built_
 def test_scripts_hold_what_ran(built_repo: Path) -> None:
     scripts = workspace(built_repo) / "scripts"
     names = {p.name for p in scripts.glob("[0-9][0-9]_*.json")}
-    assert {"05_probe.json", "08_infer.json", "09_decode.json"} <= names and any(n.startswith("11_measure-") for n in names)
+    assert {"06_probe.json", "09_infer.json", "10_decode.json"} <= names and any(n.startswith("12_measure-") for n in names)
     assert os.access(scripts / "reproduce.sh", os.X_OK) and (scripts / "adapter.py").is_file()
     assert (scripts / "worker/boot.py").is_file()
 
@@ -133,9 +133,9 @@ def test_repeated_in_a_copy(copy: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     said = done.stdout.splitlines()
     assert said[-1] == "the same"
-    assert "scripts/08_infer.json: 4 files, byte for byte the same" in said
-    assert any(re.match(r"scripts/09_decode\.json: \d+ files, byte for byte the same", line) for line in said)
-    assert any(re.match(r"scripts/11_measure\S+: end_to_end p50 [\d.e-]+ ms, recorded [\d.e-]+; [\d.e-]+ times the reference, recorded ", line) for line in said)
+    assert "scripts/09_infer.json: 4 files, byte for byte the same" in said
+    assert any(re.match(r"scripts/10_decode\.json: \d+ files, byte for byte the same", line) for line in said)
+    assert any(re.match(r"scripts/12_measure\S+: end_to_end p50 [\d.e-]+ ms, recorded [\d.e-]+; [\d.e-]+ times the reference, recorded ", line) for line in said)
     assert {p: hashlib.sha256(p.read_bytes()).hexdigest() for p in kept} == kept, "nothing of the evidence is written over"
     again = repeat(copy, "../weights.onnx", str(BIN / "python"), cwd=copy)
     assert again.returncode == 0, "also from within, with relative paths"

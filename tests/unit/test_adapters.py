@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -13,8 +14,6 @@ DRAFTED = '''\
 """How net is used."""
 
 import math
-
-TOP = 3
 
 
 def build(checkpoint, *, device="cpu"):
@@ -36,7 +35,7 @@ def postprocess(
     outputs,
     ctx,
     *,
-    top=TOP,  # net/a.py:3
+    top=3,  # net/a.py:3
 ):
     """Return the answer."""
     return helped(outputs["y"], top)
@@ -57,7 +56,7 @@ def loaded(text: str, name: str, folder: Path) -> ModuleType:
 
 
 @pytest.fixture
-def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder that drafted is imported from."""
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
@@ -105,6 +104,7 @@ def test_what_a_recipe_lacks_is_called_by_the_same_signature(beside: Path) -> No
     assert module.preprocess("a.png")[0] == {"x": [4]}
     assert module.build("a.pth", device="cuda") == "drafted model"
     assert module.infer("any", {"x": 1}) == {"y": 1}
+    assert composed("def preprocess(path):\n    return {}, {}\n", "a.py", Supply(DRAFTED, ALL)).text.count("top=top") == 1
 
 
 def test_an_infer_written_for_another_build_is_not_taken() -> None:
@@ -112,12 +112,6 @@ def test_an_infer_written_for_another_build_is_not_taken() -> None:
     made = composed(own, "recipes/a/adapter.py", Supply(DRAFTED, ALL))
     assert made.by == {"build": "recipe", "preprocess": "drafted", "postprocess": "drafted"}
     assert "drafted.infer" not in made.text
-
-
-def test_a_default_that_names_something_of_the_draft_still_holds(beside: Path) -> None:
-    made = composed("def preprocess(path):\n    return {}, {}\n", "recipes/a/adapter.py", Supply(DRAFTED, ALL))
-    (beside / "drafted.py").write_text(made.beside)
-    assert loaded(made.text, "named", beside).postprocess({"y": [1, 2, 3, 4]}, {}) == [1, 2, 3]
 
 
 def test_a_recipe_that_imports_for_the_future_stays_valid(beside: Path) -> None:

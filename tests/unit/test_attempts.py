@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from assay.observation.attempts import attempts, role_of
@@ -78,6 +79,8 @@ def test_a_required_option_that_nothing_tells_leaves_no_way():
         (option("--backbone", default="vgg", choices=["vgg", "resnet"]), "vgg", ""),
         (option("--gpu", default=0, type="int"), 0, ""),
         (option("--save_model", default="save/a.pth"), "save/a.pth", "@checkpoint"),
+        (option("--denoised_wav", default="a.wav"), "a.wav", "@out"),
+        (option("--noisy_wav", default="a.wav"), "a.wav", "@input"),
         (option("--images", default=None), None, "@inputdir"),
         (option("--image", default=None), None, "@input"),
     ],
@@ -96,3 +99,56 @@ def test_a_documented_use_in_python_comes_before_a_script_that_no_document_names
     ways = attempts(found, "a.jit", {}, ())
     assert [w.where for w in ways] == ["net/README.md:7", "net/detect.py"]
     assert ways[0].kinds == ("audio",)
+
+
+# ---------------------------------------------------------------- installed commands and the choice between commands
+def installed(*commands: Command, guarded: bool = False) -> Source:
+    found = source(option("--task", default="train"), option("--noisy_wav", default=None), option("--denoised_wav", default="out.wav"),
+                   option("--pretrained", default=None), path="net/src/pkg/app/main.py", imports=("librosa", "matplotlib"))  # fmt: skip
+    made = msgspec.structs.replace(found.scripts[0], commands=list(commands), call="pkg.app:main", guarded=guarded)
+    files = ["net/src/__init__.py", "net/src/pkg/__init__.py", "net/src/pkg/app/__init__.py", *found.python_files]
+    return msgspec.structs.replace(found, python_files=files, scripts=[made])
+
+
+TRAIN = Command(argv=["--task", "train", "--noisy_wav", "x.wav"], where="net/README.md:3")
+DENOISE = Command(
+    argv=["--task", "denoise", "--noisy_wav", "./train/a.wav", "--denoised_wav", "b/c.wav", "--pretrained", "d.pth"], where="net/README.md:5"
+)  # fmt: skip
+
+
+def test_an_installed_command_is_called_as_its_package_is_imported():
+    way, by_defaults = attempts(installed(TRAIN, DENOISE), "a.pth", {}, ())
+    text = "from pkg.app import main\n\nmain()\n"
+    assert way.entry == {"snippet": {"path": "net/README.md", "line": 5, "text": text}}
+    assert (way.where, way.roots, way.cwd, way.kinds) == ("net/README.md:5", ("net/src",), "", ("audio", "image"))
+    assert list(way.argv) == [
+        "--task", "denoise", "--noisy_wav", "@input", "--denoised_wav", "@out/c.wav", "--pretrained", "@checkpoint",
+    ]  # fmt: skip
+    assert by_defaults.where == "net/src/pkg/app/main.py:1"
+
+
+def test_a_command_that_is_a_script_too_is_run_as_one():
+    assert attempts(installed(DENOISE, guarded=True), "a.pth", {}, ())[0].entry == {"script": "src/pkg/app/main.py"}
+
+
+def test_a_command_that_trains_is_the_last_resort():
+    assert attempts(installed(TRAIN), "a.pth", {}, ())[0].argv[1] == "train"
+    shown = [a.argv[1] for a in attempts(installed(TRAIN, DENOISE), "a.pth", {}, ()) if "--task" in a.argv]
+    assert shown == ["denoise"]
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ([["--mode", "x"], ["--mode", "demo"]], "demo"),
+        ([["--mode=train"], ["--mode", "x"]], "x"),
+        ([["--mode", "x"], ["--mode", "y", "--img", "a.jpg"]], "y"),
+        ([["--mode", "demo"], ["--mode", "test", "--img", "a.jpg"]], "test"),
+        ([["--help"], ["--mode", "x"]], "x"),
+        ([["--mode", "x", "--img", "train/a.jpg"], ["--mode", "y", "--img", "b.jpg"]], "x"),
+    ],
+)
+def test_of_several_commands_the_one_that_infers_and_takes_our_input_comes_first(words: Any, first: str) -> None:
+    commands = [Command(argv=argv, where=f"net/README.md:{n}") for n, argv in enumerate(words, 1)]
+    found = source(option("--mode", default=""), option("--img", default=""), commands=commands)
+    assert first in next(argv for argv in argvs(found) if argv != ["--img", "@input"])

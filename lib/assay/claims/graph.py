@@ -55,8 +55,16 @@ def _probe_claims(probe: Probe) -> list[Claim]:
         if value not in (None, {}):
             found.append(Claim(id=name, value=value, status="observed", by="probe", evidence=evidence))
     if probe.deterministic is not None:
+        runs = probe.observation.runs if probe.observation else []
+        trained = any(run.first.training for run in runs if run.first) and probe.training_differs is not False
+        why = (
+            "in evaluation mode it is; upstream calls it in training mode, where it answers otherwise"
+            if trained
+            else ""
+        )
+        value, status = (None, "unknown") if trained else (probe.deterministic, "observed")
         found.append(
-            Claim(id="io.deterministic", value=probe.deterministic, status="observed", by="probe", evidence=evidence)
+            Claim(id="io.deterministic", value=value, status=status, by="probe", evidence=evidence, reason=why)
         )
     return found
 

@@ -3,6 +3,7 @@
 import re
 
 from assay import files, layout
+from assay.adapters import DRAFTED
 from assay.commandline import Line, experiments_of
 from assay.errors import WrongInput
 from assay.session import Session, known_experiments
@@ -25,6 +26,9 @@ def run(session: Session, line: Line) -> int:
         text = adapter.read_text("utf-8")
         own.parent.mkdir(parents=True, exist_ok=True)
         files.write(own, re.sub(r"\A# assay: .*\n", "", text))
+        drafted = build.workspace.at(f"scripts/{DRAFTED}.py")
+        if drafted.is_file() and f"import {DRAFTED}" in text:
+            files.write(own.with_name(drafted.name), drafted.read_text("utf-8"))
         if not (own.parent / "recipe.yaml").exists():
             files.write(
                 own.parent / "recipe.yaml",

@@ -1,10 +1,12 @@
 """Verb verify: hash everything again and compare with the journal."""
 
+from pathlib import Path
+
 from assay import code, files, layout
 from assay.build import Build
 from assay.commandline import Line, experiments_of
 from assay.engines.progress import printable
-from assay.errors import DONE, FAILED
+from assay.errors import DONE, FAILED, WrongInput
 from assay.requests import adapter_digest
 from assay.session import Session, known_experiments
 
@@ -33,7 +35,7 @@ def _verify(build: Build) -> tuple[list[str], int]:
             place = build.place(path)
             if not place.is_file():
                 faults.append(f"{stage}: {path} is missing")
-            elif _digest(path, str(place)) != digest:
+            elif _digest(path, place, digest) != digest:
                 faults.append(f"{stage}: {path} is not what was recorded")
     checkpoint = build.journal.entries.get("checkpoint")
     if checkpoint:
@@ -47,9 +49,13 @@ def _verify(build: Build) -> tuple[list[str], int]:
     return faults, count
 
 
-def _digest(path: str, place: str) -> str:
+def _digest(path: str, place: Path, recorded: str) -> str:
+    """Digest a file in the way its record was made: code that may move by its syntax tree, all else by its bytes."""
     if path == layout.ADAPTER:
-        from pathlib import Path
-
-        return adapter_digest(code.functions(code.parse(Path(place), path)))
-    return files.sha256(place)
+        return adapter_digest(code.functions(code.parse(place, path)))
+    if recorded.startswith("code:"):
+        try:
+            return f"code:{code.tree_digest(code.parse(place, path))}"
+        except WrongInput:  # no Python any more: by its bytes, which never equal a tree
+            pass
+    return files.sha256(str(place))

@@ -120,18 +120,25 @@ def _lines(source: Source, script: Script, checkpoint: str, tree: str) -> "Itera
     whole = [c for c in script.commands if not PLACEHOLDER.search(" ".join(c.argv)) and not ASKS & set(c.argv)]
     placed = [(_documented(source, script, c.argv, tree), c) for c in whole]
     ready = [(argv, c) for argv, c in placed if argv is not None]
-    yield from sorted(ready, key=lambda one: _least_first(one[0], one[1], checkpoint))[:2]
+    useful = [one for one in ready if not _trains(one[1])] or ready  # training may write over what it is given
+    yield from sorted(useful, key=lambda one: _least_first(one[0], one[1], checkpoint))[:2]
     argv = _by_defaults(source, script, tree)
     if argv is not None:
         yield argv, None
 
 
-def _least_first(argv: "Sequence[str]", command: Command, checkpoint: str) -> "tuple[bool, bool, bool, bool]":
-    """Sort what infers before what trains, what names our checkpoint and takes our input before what does not."""
-    infers = any(INFERS.fullmatch(word) for word in command.argv)
-    trains = not infers and any(TRAINS.fullmatch(word) for word in command.argv)
+def _least_first(argv: "Sequence[str]", command: Command, checkpoint: str) -> "tuple[bool, bool, bool]":
+    """Sort what names our checkpoint, infers and takes our input before what does not."""
     names = any(checkpoint in word for word in command.argv)
-    return trains, not names, not infers, not any(place in word for word in argv for place in (INPUT, FOLDER))
+    return not names, not _infers(command), not any(place in word for word in argv for place in (INPUT, FOLDER))
+
+
+def _infers(command: Command) -> bool:
+    return any(INFERS.fullmatch(word) for word in command.argv)
+
+
+def _trains(command: Command) -> bool:
+    return not _infers(command) and any(TRAINS.fullmatch(word) for word in command.argv)
 
 
 def _call(call: str, where: str) -> "dict[str, Any]":

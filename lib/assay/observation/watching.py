@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from assay import records
+from assay import records, trust
 from assay.drafts.building import literal, seen_arguments
 from assay.drafts.draft import draft as write
 from assay.errors import StageFailed
@@ -66,7 +66,7 @@ def _by_match(job: "Job", tried: "list[records.Attempt]") -> Seen:
     if not draft.functions["build"]:
         return Seen(unseen, {})
     written = _written(job, draft.text, 0)
-    said = rehearse(job, written, {"runs": [], "first": []}, draft.roots, functions=["build"])
+    said = rehearse(job, written, {"runs": [], "first": []}, [f"refs/{r}" for r in draft.roots], functions=["build"])
     return Seen(msgspec.structs.replace(unseen, draft=made(draft, said["build"], match.outcome)), {}, written)
 
 
@@ -118,6 +118,7 @@ def _behave(job: "Job", suffix: str, way: Attempt, **more: Any) -> "dict[str, An
         "argv": list(way.argv),
         "cwd": way.cwd,
         "source_roots": [f"refs/{root}" for root in (way.tree, *way.roots)],
+        "reachable": trust.reachable(job.record("checkpoint"), job.experiment.trust),
         "stop": "call",
         "seconds": SECONDS,
         "until_calls": 0,
@@ -158,7 +159,7 @@ def _drafted(job: "Job", way: Attempt, kind: str, tried: "list[records.Attempt]"
         written = _written(job, draft.text, number)
         functions = [name for name, there in draft.functions.items() if there]
         how: dict[str, Any] = {"suffix": f"-rehearse-{number}", "functions": functions, "probes": not draft.many}
-        said = rehearse(job, written, answer, draft.roots, many=draft.many, **how)
+        said = rehearse(job, written, answer, [f"refs/{r}" for r in draft.roots], many=draft.many, **how)
         found = judged(draft, said, match["outcome"])
         if best is None or set(found.functions) > set(best.functions):
             best, place, decoding = found, written, said["findings"]
@@ -234,8 +235,9 @@ def rehearse(
     request: dict[str, Any] = {
         "checkpoint": job.named_checkpoint(),
         "adapter": adapter,
+        "reachable": trust.reachable(job.record("checkpoint"), job.experiment.trust),
         "functions": list(functions or ()),
-        "source_roots": list(dict.fromkeys(f"refs/{r}" for r in (*(t.name for t in job.record("refs").trees), *roots))),
+        "source_roots": list(dict.fromkeys([*(f"refs/{tree.name}" for tree in job.record("refs").trees), *roots])),
         "device": "cpu",
         "threads": 1,
         "precision": "fp32",
@@ -261,6 +263,7 @@ def _watched(run: "dict[str, Any]", first: "dict[str, Any]") -> Watched:
         frame = run["frames"].get(last.get("frame", ""), {})
         call = records.ModelCall(
             method=first["method"],
+            training=first["training"],
             where=f"{frame.get('file', '')}:{last.get('line', '')}" if frame else "",
             inputs=msgspec.convert(first["input_facts"], list[records.ArrayFacts]),
             outputs=msgspec.convert(first["output_facts"], list[records.ArrayFacts]),

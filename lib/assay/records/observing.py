@@ -21,6 +21,7 @@ class ModelCall(Part, frozen=True, kw_only=True):
     where: str
     inputs: list[ArrayFacts]
     outputs: list[ArrayFacts]
+    training: bool = False  # upstream called it in training mode
 
 
 class Watched(Part, frozen=True, kw_only=True):

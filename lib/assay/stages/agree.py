@@ -33,7 +33,8 @@ def run(job: Job) -> None:
     params = {name: p.value for name, p in job.record("params").params.items()}
     many = observation.draft is not None and observation.draft.many and contract.functions["infer"] == "drafted"
     rehearsed: dict[str, Any] = {"many": many, "functions": functions, "params": params}
-    rows = watching.rehearse(job, layout.ADAPTER, answer, contract.roots, **rehearsed)["runs"]
+    roots = job.model_request()["source_roots"]
+    rows = watching.rehearse(job, layout.ADAPTER, answer, roots, **rehearsed)["runs"]
     job.write(
         "agreement",
         Agreement(

@@ -242,7 +242,10 @@ class Job:
         if trust.given(checkpoint, self.experiment.trust):
             wanted |= {row.name.partition(".")[0] for row in checkpoint.code}
         theirs = {Path(part).stem for file in self.record("source").python_files for part in Path(file).parts}
-        return [f"refs/{tree.name}" for tree in self.record("refs").trees] if wanted & theirs else []
+        if not wanted & theirs:
+            return []
+        trees = [tree.name for tree in self.record("refs").trees]
+        return [f"refs/{root}" for root in (*trees, *code.roots(self.record("source").python_files, wanted, trees))]
 
     def _modules_beside(self) -> list[str]:
         """Let an adapter import the modules that lie beside it."""

@@ -68,6 +68,7 @@ def _behaviour(job: Job, seen: watching.Seen, by_itself: bool) -> "dict[str, Any
         adapter=seen.adapter if functions else "",
         functions=functions,
         source_roots=[f"refs/{root}" for root in dict.fromkeys(roots)] if functions else [],
+        reachable=trust.reachable(job.record("checkpoint"), job.experiment.trust) if functions else None,
         device=job.experiment.device,
         threads=1,
         precision="fp32",

@@ -118,7 +118,9 @@ def repeat(request, checkpoint, out):
         return False
     if read(request)["verb"] == "measure":
         return measured(request, result["ok"])
-    return compared(request, out)
+    skipped = sorted(result["ok"].get("skipped", {}))
+    lost = [i for i in skipped if i not in read("outputs/infer.json").get("skipped", {})]
+    return compared(request, out, ["raw/%s.npz" % i for i in lost])
 
 
 def confined(checkpoint, home):
@@ -130,9 +132,9 @@ def confined(checkpoint, home):
     return dict(places, ASSAY_READABLE=json.dumps(beside))
 
 
-def compared(request, out):
-    """Compare every file that a step wrote with the one of the same name here."""
-    count, other = 0, []
+def compared(request, out, lost):
+    """Compare every file that a step wrote with the one of the same name here; lost are those it wrote only here."""
+    count, other = 0, list(lost)
     for folder, _, names in os.walk(out):
         for name in names:
             relative = os.path.relpath(os.path.join(folder, name), out)

@@ -71,6 +71,14 @@ def test_ten_at_most_in_one_order_and_nothing_broken() -> None:
     assert ranked({"detect.py": "print 'x'" + GUARD, "empty.py": ""}) == []
 
 
+def test_an_installed_command_is_an_entrypoint_without_a_guard() -> None:
+    tree = {"src/net/app.py": "import torch", "src/net/__init__.py": ""}
+    modules = [Module(path=f"t/{path}", imports=read(text)[0]) for path, text in tree.items()]
+    (entry,) = entrypoints.rank(modules, {}, {"t/src/net/app.py"}, {"t/src/net/app.py": "denoise"})
+    assert entry.path == "t/src/net/app.py" and entry.score == 6
+    assert entry.reasons == ["a document runs it", "is the command denoise", "lies in a folder"]
+
+
 # ---------------------------------------------------------------- reading a tree
 def scanned(tree: Path, files: "dict[str, bytes]", *documents: str) -> scripts.Scripts:
     for name, data in files.items():
