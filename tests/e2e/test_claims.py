@@ -273,7 +273,7 @@ def test_one_value_read_and_the_same_for_every_channel_seen_are_no_two_opinions(
 # ---------------------------------------------------------------- functions of one's own
 def test_an_own_postprocess_leaves_the_preprocess_drafted(read: Path) -> None:
     with_recipe(read, POSTPROCESS)
-    built(read, "tiny", "agree")
+    built(read, "tiny", "decode")
     functions = record(read, "contract")["functions"]
     assert (functions["preprocess"], functions["postprocess"]) == ("drafted", "recipe")
     assert "def preprocess" in (workspace(read) / "scripts/drafted.py").read_text()
@@ -281,9 +281,7 @@ def test_an_own_postprocess_leaves_the_preprocess_drafted(read: Path) -> None:
     assert record(read, "params")["params"]["digits"]["origin"] == "signature"
     results = {item["id"]: item["result"] for item in record(read, "predictions")["items"]}
     assert [results[name]["label"] for name in "abcd"] == ["dark", "dark", "bright", "bright"]
-    items = record(read, "agreement")["items"]
-    assert {item["tensors"] for item in items} == {"same"}
-    assert built(read, "tiny", "agree") == []
+    assert built(read, "tiny", "decode") == []
 
 
 def test_an_own_preprocess_that_departs_from_upstream_decides_nothing(read: Path) -> None:

@@ -21,7 +21,7 @@ def run(session: Session, line: Line) -> int:
     for name, build in session.builds(names).items():
         path = build.workspace.at(layout.record("contract"))
         if not path.is_file():
-            raise WrongInput(NOT_YET, where=f"{build.workspace.folder}", mend=f"doit contract exp={name}")
+            raise WrongInput(NOT_YET, where=name, mend=f"doit contract exp={name}")
         claims = json.loads(path.read_bytes())["claims"]
         wanted = line.variables.get("claim", "")
         found = [c for c in claims if not wanted or c["id"] == wanted or c["id"].startswith(wanted + ".")]

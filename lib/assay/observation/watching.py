@@ -155,7 +155,9 @@ def _drafted(job: "Job", way: Attempt, kind: str, tried: "list[records.Attempt]"
     decoding: list[dict[str, Any]] = []
     started = f"{way.where} {' '.join(way.argv)}".strip()
     runs = [run for run, first in zip(answer["runs"], answer["first"]) if first["npz"]]
-    for number, draft in enumerate(write(runs, texts, checkpoint, match, way.tree, started)):
+    there = [f"{tree.name}/{file.path}" for tree in job.record("refs").trees for file in tree.files]
+    files = there if not way.cwd else []  # paths in the code are as seen from where it was started
+    for number, draft in enumerate(write(runs, texts, checkpoint, match, way.tree, started, files)):
         written = _written(job, draft.text, number)
         functions = [name for name, there in draft.functions.items() if there]
         how: dict[str, Any] = {"suffix": f"-rehearse-{number}", "functions": functions, "probes": not draft.many}
