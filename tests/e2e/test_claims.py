@@ -280,7 +280,7 @@ def test_an_own_postprocess_leaves_the_preprocess_drafted(read: Path) -> None:
     assert {claim(read, "pre.function")["status"], claim(read, "post.function")["status"]} == {"verified", "confirmed"}
     assert record(read, "params")["params"]["digits"]["origin"] == "signature"
     results = {item["id"]: item["result"] for item in record(read, "predictions")["items"]}
-    assert [results[name]["label"] for name in "abcd"] == ["dark", "dark", "bright", "bright"]
+    assert [results[f"00{n}"]["label"] for n in range(4)] == ["dark", "dark", "bright", "bright"]
     assert built(read, "tiny", "decode") == []
 
 

@@ -58,6 +58,12 @@ OTHERS = {
     "guess": PREDICT.replace(SCORE, '"score": float(np.random.rand())'),
     "library": "def predict(x):\n    return x\n",
 }
+CALL = 'batch = load(options.image, options.gain)\n    chances = softmax(session.run(None, {"image": batch})[0][0])'
+FORMS = {  # ways of writing the same: what is drafted does not hang on them
+    "inline": PREDICT.replace(CALL, 'chances = softmax(session.run(None, {"image": load(options.image, options.gain)})[0][0])'),
+    "argv": PREDICT.replace("options.image, options.gain", "sys.argv[1], 1.0").replace("import argparse", "import argparse\nimport sys"),
+    "tensor": PREDICT.replace("batch", "tensor"),
+}
 
 
 def add(repo: Path, name: str, script: str) -> None:
@@ -90,7 +96,7 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One repository with an experiment for each upstream; when all is done, none of their processes lives on."""
     folder = tmp_path_factory.mktemp("bad") / "repo"
     tiny.make_repo(folder, experiment=EXPERIMENT)
-    scripts = {name: script for name, (script, *_) in ENDS.items()} | GOES_ON | WRONG | OTHERS
+    scripts = {name: script for name, (script, *_) in ENDS.items()} | GOES_ON | WRONG | OTHERS | FORMS
     for name, script in scripts.items():
         add(folder, name, script)
     for names in (list(ENDS)[:5], list(ENDS)[5:], GOES_ON, WRONG, ["python2", "library"]):
@@ -143,6 +149,13 @@ def test_a_preprocess_that_is_never_the_same_twice_is_not_used(repo: Path, name:
     values = {c["id"]: c for c in contract["claims"]}
     assert [values[f"pre.{what}"]["status"] for what in ("mean", "std", "scale", "interpolation")] == ["unknown"] * 4
     assert "def preprocess" not in (workspace(repo, name) / "scripts/adapter.py").read_text()
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_what_is_drafted_does_not_hang_on_how_a_line_is_written(repo: Path, name: str) -> None:
+    said(repo, [name])
+    functions = record(repo, "contract", name)["functions"]
+    assert (functions["preprocess"], functions["postprocess"]) == ("drafted", "drafted")
 
 
 def test_an_answer_that_upstream_makes_up_is_not_used_and_nothing_is_decided(repo: Path) -> None:

@@ -103,7 +103,7 @@ def _named(value: Any, arrays: Dict[str, Any]) -> List[str]:
 def _tensors(value: Any) -> Iterator[str]:
     """Name the tensors in a value as it was written down, in order."""
     if isinstance(value, dict):
-        if value.get("tensor"):
+        if isinstance(value.get("tensor"), str) and "lib" in value:
             yield value["tensor"]
         else:
             for inner in value.values():

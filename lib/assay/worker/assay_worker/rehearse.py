@@ -155,7 +155,7 @@ def _shown(shown: List[Any], seen: Dict[str, Any]) -> List[Any]:
 
 
 def _resolved(value: Any, seen: Dict[str, Any]) -> Any:
-    if isinstance(value, dict) and "tensor" in value:
+    if isinstance(value, dict) and "lib" in value and isinstance(value.get("tensor", 0), (str, type(None))):
         array = seen.get(value["tensor"] or "")
         if array is None:
             return None

@@ -64,7 +64,8 @@ def _borne_out(value: Any, numbers: Dict[float, int], words: List[str]) -> bool:
         return str(value) in words
     if isinstance(value, (int, float)):
         return any(_equal(float(value), number, digits) for number, digits in numbers.items())
-    return any(value == word or (value and value in word) for word in words)
+    whole = re.compile(rf"(?<![\w.]){re.escape(value)}(?![\w]|\.\d)") if isinstance(value, str) and value else None
+    return any(value == word or (whole is not None and whole.search(word)) for word in words)
 
 
 def _equal(value: float, number: float, digits: int) -> bool:
@@ -73,5 +74,7 @@ def _equal(value: float, number: float, digits: int) -> bool:
         return True
     if abs(value) >= CUT and number == math.trunc(number) and math.trunc(value) == number:
         return True
+    if digits == 0 and abs(number) < CUT:  # a nought or a one stands everywhere
+        return False
     half = 0.5001 * 10.0**-digits if digits >= 0 else 0.0
     return bool(half) and (abs(value - number) <= half or abs(value * 100.0 - number) <= half)
