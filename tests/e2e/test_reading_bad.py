@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -59,22 +60,23 @@ OTHERS = {
     "library": "def predict(x):\n    return x\n",
 }
 CALL = 'batch = load(options.image, options.gain)\n    chances = softmax(session.run(None, {"image": batch})[0][0])'
-FORMS = {  # ways of writing the same: what is drafted does not hang on them
+FORMS = {  # ways of writing the same
     "inline": PREDICT.replace(CALL, 'chances = softmax(session.run(None, {"image": load(options.image, options.gain)})[0][0])'),
-    "argv": PREDICT.replace("options.image, options.gain", "sys.argv[1], 1.0").replace("import argparse", "import argparse\nimport sys"),
+    "argv": re.sub(r"    (parser|options)\b.*\n", "", PREDICT).replace("import argparse", "import sys")
+    .replace("options.image, options.gain", "sys.argv[1], 1.0").replace("options.weights", '"tiny.onnx"'),
     "tensor": PREDICT.replace("batch", "tensor"),
-}
+}  # fmt: skip
 
 
 def add(repo: Path, name: str, script: str) -> None:
-    """Add an upstream that no document runs, and an experiment of its own."""
+    """Add an upstream and an experiment of its own; no document runs one that is bad."""
     tree = repo / "up" / name
     (tree / "data").mkdir(parents=True)
     for file in ("scale.py", "names.py", "requirements.txt"):
         (tree / file).write_text(tiny.UPSTREAM[file])
     tiny.make_pictures(tree / "data")
     (tree / "predict.py").write_text(script.replace("@ROOT", str(repo)))
-    (tree / "README.md").write_text("# Tiny\n")
+    (tree / "README.md").write_text("# Tiny\n" if name not in FORMS else "```\npython predict.py data/a.png\n```\n")
     tiny.add_experiment(repo, name, EXPERIMENT.replace("path: upstream", f"path: up/{name}"))
 
 
@@ -154,6 +156,7 @@ def test_a_preprocess_that_is_never_the_same_twice_is_not_used(repo: Path, name:
 @pytest.mark.parametrize("name", FORMS)
 def test_what_is_drafted_does_not_hang_on_how_a_line_is_written(repo: Path, name: str) -> None:
     said(repo, [name])
+    assert record(repo, "probe", name)["observation"]["status"] == "seen"
     functions = record(repo, "contract", name)["functions"]
     assert (functions["preprocess"], functions["postprocess"]) == ("drafted", "drafted")
 

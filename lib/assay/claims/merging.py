@@ -49,6 +49,10 @@ def same(a: Any, b: Any) -> bool:
         return a is b
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
         return abs(a - b) <= 1e-6 * max(1.0, abs(a), abs(b))
+    if isinstance(a, (int, float)) and isinstance(b, (list, tuple)):  # one number for every channel
+        return bool(b) and all(same(a, one) for one in b)
+    if isinstance(b, (int, float)) and isinstance(a, (list, tuple)):
+        return same(b, a)
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
         return len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, dict) and isinstance(b, dict):

@@ -22,7 +22,7 @@ def _arrays(sample: Path, folder: Path) -> "list[Path]":
 
     try:
         array = numpy.load(sample, allow_pickle=False)
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         return []
     if not array.ndim or array.dtype.kind not in "fiu":
         return []
