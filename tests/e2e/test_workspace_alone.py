@@ -191,7 +191,7 @@ def test_a_source_that_is_a_git_repository(repo: Path) -> None:
     git(source, "commit", "-qm", "first")
     commit = git(source, "rev-parse", "HEAD")
     (source / "scratch.txt").write_text("not tracked")
-    assert built(repo, "tiny", "source") == ["refs", "source"]
+    assert built(repo, "tiny", "source") == ["checkpoint", "refs", "source"]
     refs = (workspace(repo) / "outputs/refs.json").read_text()
     assert commit in refs and "scratch.txt (not tracked by git)" in refs and '"dirty":false' in refs.replace(" ", "")
     assert not (workspace(repo) / "refs/upstream/scratch.txt").exists() and not (workspace(repo) / "refs/upstream/.git").exists()
