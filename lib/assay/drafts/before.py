@@ -6,6 +6,7 @@ import ast
 from typing import Any, NamedTuple
 
 from assay.drafts.cut import CannotCut
+from assay.drafts.depends import PATH
 from assay.drafts.observed import plain_name
 from assay.drafts.program import Program
 from assay.drafts.reading import names
@@ -96,7 +97,7 @@ def slice_of(program: Program, fed: Feed, carried: list[ast.expr]) -> Slice:
     parts = [*fed.tensors.values(), *([fed.whole] if fed.whole is not None else []), *carried]
     wanted = set().union(*(names(p) for p in parts))
     made = making(program, wanted)
-    if not made.reads_input:
+    if not made.reads_input and PATH not in wanted:  # it may be read within the very expression
         raise CannotCut("what the model is given does not rest on the input")
     return made
 
