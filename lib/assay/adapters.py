@@ -13,7 +13,6 @@ BESIDE = """
 # assay: not in the recipe; written from upstream's own run, see drafted.py
 import drafted  # noqa: E402
 """
-EVERY = ("build", "preprocess", "infer", "postprocess", "draw")
 
 
 class Supply(NamedTuple):
@@ -37,7 +36,7 @@ class Adapter(NamedTuple):
 def composed(recipe: str, shown: str, supply: Supply) -> Adapter:
     """Put the adapter together, function by function: the recipe's own word first."""
     own = _functions(recipe, shown) if recipe else []
-    taken = [name for name in EVERY if name in supply.functions and name not in own]
+    taken = [name for name in code.ADAPTER_FUNCTIONS if name in supply.functions and name not in own]
     if "infer" in taken and "build" in own:
         taken.remove("infer")  # it runs the model that its own build makes
     by = {**dict.fromkeys(own, "recipe"), **dict.fromkeys(taken, supply.by)}
@@ -59,7 +58,7 @@ def _only(text: str, taken: "Sequence[str]") -> str:
     """Leave out the adapter functions that did not stand their rehearsal, with the blank lines before them."""
     tree, lines = ast.parse(text), text.splitlines()
     for node in reversed(tree.body):
-        if isinstance(node, ast.FunctionDef) and node.name in EVERY and node.name not in taken:
+        if isinstance(node, ast.FunctionDef) and node.name in code.ADAPTER_FUNCTIONS and node.name not in taken:
             first = min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
             while first > 0 and (not lines[first - 1].strip() or lines[first - 1].startswith("#")):
                 first -= 1

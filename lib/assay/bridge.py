@@ -210,7 +210,7 @@ def _outcome(ended: proc.Ended, end: dict[str, Any], answer: Path, log: Path, li
         return _failed(kind, _limit_passed(kind, limits), log, peak=peak)
     if not end:
         kind = "stopped" if ended.stopped else "killed" if ended.code < 0 else "no-answer"
-        return _failed(kind, _supervisor_lost(kind, ended.code), log)
+        return _failed(kind, _disk_full(log, kind) or _supervisor_lost(kind, ended.code), log)
     if answer.exists() or answer.is_symlink():
         level, lacking = str(end.get("isolation", "")), tuple(str(part) for part in end.get("lacking", ()))
         return replace(_answered(answer, log, peak), isolation=level, lacking=lacking)
@@ -219,7 +219,7 @@ def _outcome(ended: proc.Ended, end: dict[str, Any], answer: Path, log: Path, li
     message = f"the worker ended with exit code {end.get('code')} and left no answer"
     if end.get("end") == "unstarted":
         message = f"bubblewrap did not start the worker (exit code {end.get('code')})"
-    return _failed("no-answer", message, log, peak=peak)
+    return _failed("no-answer", _disk_full(log, "no-answer") or message, log, peak=peak)
 
 
 def _end_of(path: Path) -> dict[str, Any]:
@@ -301,6 +301,15 @@ def _limit_passed(kind: str, limits: Limits) -> str:
         "log-limit": f"the worker was ended because it printed more than {limits.log_mib} MiB",
         "stopped": "the worker was stopped on request",
     }[kind]
+
+
+def _disk_full(log: Path, kind: str) -> str:
+    """Say so where a worker left no answer and not one block is free: what else it tells follows from that."""
+    try:
+        full = kind == "no-answer" and os.statvfs(log.parent).f_bavail == 0
+    except OSError:
+        return ""
+    return "the disk is full: free some space and run again" if full else ""
 
 
 def _supervisor_lost(kind: str, code: int) -> str:

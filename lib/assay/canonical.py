@@ -80,10 +80,10 @@ def _walk(value, pointer, line, lines):
     entries = value.items() if isinstance(value, dict) else enumerate(value)
     if _is_short(value):
         for key, entry in entries:
-            _walk_flat(entry, f"{pointer}/{_escape(key)}", line, lines)
+            _walk_flat(entry, f"{pointer}/{escape(key)}", line, lines)
         return line
     for key, entry in entries:
-        line = _walk(entry, f"{pointer}/{_escape(key)}", line + 1, lines)
+        line = _walk(entry, f"{pointer}/{escape(key)}", line + 1, lines)
     return line + 1
 
 
@@ -94,5 +94,6 @@ def _walk_flat(value, pointer, line, lines):
             _walk_flat(entry, f"{pointer}/{i}", line, lines)
 
 
-def _escape(key):
+def escape(key):
+    """Write a key or index as one part of a JSON pointer."""
     return str(key).replace("~", "~0").replace("/", "~1")

@@ -15,6 +15,7 @@ OURS = ("assay", "assay_worker")
 TEMPLATES_OF = "assay.report.render"  # what imports it prints by templates: no import leads to those
 GIVEN_BY_PLACE = {"build": 0, "preprocess": 1, "infer": 2, "postprocess": 2, "draw": 2}  # as the worker calls them
 ADAPTER_FUNCTIONS = tuple(GIVEN_BY_PLACE)
+BY_TREE = "code:"  # begins the digest of code whose lines may move
 
 
 def tree_digest(node: ast.AST) -> str:
@@ -202,7 +203,7 @@ class OwnCode:
         """Digest a file of upstream by its syntax tree, so that its lines may move; what is no Python by its bytes."""
         digest = self._digests.of(str(path))
         try:
-            return f"code:{self._file(path)[0]}" if digest else None
+            return BY_TREE + self._file(path)[0] if digest else None
         except WrongInput:
             return digest
 

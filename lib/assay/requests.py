@@ -261,4 +261,4 @@ class Requests:
 
 def adapter_digest(functions: dict[str, str]) -> str:
     """Digest an adapter by its functions, so that a comment is no edit."""
-    return "code:" + files.text_sha256(json.dumps(functions, sort_keys=True))[:16]
+    return code.BY_TREE + files.text_sha256(json.dumps(functions, sort_keys=True))[:16]

@@ -202,11 +202,11 @@ def test_a_misspelt_variable_or_name_is_refused(built_repo: Path) -> None:
 # ---------------------------------------------------------------- disks
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB where the workspace will be."""
+    """A file system of 2 MiB where the workspace will be."""
     repo = make_repo(tmp_path / "repo", experiment=EXPERIMENT + "workspace: tmp/small\n")
     place = repo / "tmp/small"
     place.mkdir(parents=True)
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, check=False)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True, check=False)
     if done.returncode:
         pytest.skip("cannot mount a small file system here; the limit of a file's size stands in for it")
     yield repo

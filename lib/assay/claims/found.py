@@ -1,7 +1,7 @@
 """What was read in upstream's code, proved on its class and seen in its run: as claims."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from assay.records import (
@@ -18,7 +18,6 @@ from assay.records import (
 )
 from assay.upstream.anchors import digest
 
-PROBED = Evidence(kind="probe", where="outputs/probe.json")
 PROVED = Evidence(kind="probe", where="outputs/match.json")
 SIZE = re.compile(r"size|width|height|res|scale|dim", re.IGNORECASE)
 # which parameter of a decoding function means what, when only one does
@@ -184,8 +183,3 @@ def _finding(one: Finding, command: str) -> Claim:
         alternatives=one.alternatives,
         reason=one.reason,
     )
-
-
-def places(claims: "Iterable[Claim]") -> "dict[str, Any]":
-    """Give the values of what is sure enough to run by, by name."""
-    return {c.id: c.value for c in claims if c.status in ("observed", "verified", "confirmed", "corrected")}

@@ -4,12 +4,13 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from assay import files, layout
+from assay import files
 from assay.commandline import Line, experiments_of
+from assay.commands.show import contract_of
 from assay.config.answers import with_answer
 from assay.config.spec import read_experiment
 from assay.engines.progress import printable
-from assay.errors import DONE, NEEDS_ANSWER, WrongInput
+from assay.errors import DONE, NEEDS_ANSWER
 from assay.session import Session, known_experiments
 from assay.terminal import Terminal, opened
 from assay.upstream import git
@@ -26,10 +27,7 @@ def run(session: Session, line: Line) -> int:
     left = 0
     with opened() as screen:
         for name, build in session.builds(names).items():
-            path = build.workspace.at(layout.record("contract"))
-            if not path.is_file():
-                raise WrongInput("there is no contract yet", where=name, mend=f"doit contract exp={name}")
-            contract = json.loads(path.read_bytes())
+            contract = contract_of(name, build)
             questions = contract["questions"]
             print(f"{name}: {len(questions) or 'no'} open question{'' if len(questions) == 1 else 's'}", flush=True)
             hashes = {claim["id"]: claim["hash"] for claim in contract["claims"]}

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay import layout
 from assay.canonical import dumps
@@ -11,18 +11,17 @@ from assay.engines.progress import printable
 from assay.errors import DONE, WrongInput, did_you_mean
 from assay.session import Session, known_experiments
 
+if TYPE_CHECKING:
+    from assay.build import Build
+
 AROUND = 2  # lines of context on either side of a cited one
-NOT_YET = "there is no contract yet"
 
 
 def run(session: Session, line: Line) -> int:
     """Print the claims of each experiment: all of them in short, the one that is named in full."""
     names = experiments_of(line, known_experiments(session.root))
     for name, build in session.builds(names).items():
-        path = build.workspace.at(layout.record("contract"))
-        if not path.is_file():
-            raise WrongInput(NOT_YET, where=name, mend=f"doit contract exp={name}")
-        claims = json.loads(path.read_bytes())["claims"]
+        claims = contract_of(name, build)["claims"]
         wanted = line.variables.get("claim", "")
         found = [c for c in claims if not wanted or c["id"] == wanted or c["id"].startswith(wanted + ".")]
         if not found:
@@ -34,6 +33,15 @@ def run(session: Session, line: Line) -> int:
         rows = _full(exact[0], build.workspace.path) if exact else [_short(c) for c in found]
         print("\n".join(printable(row) for row in rows))
     return DONE
+
+
+def contract_of(name: str, build: "Build") -> "dict[str, Any]":
+    """Read an experiment's contract as it was last built."""
+    path = build.workspace.at(layout.record("contract"))
+    if not path.is_file():
+        raise WrongInput("there is no contract yet", where=name, mend=f"doit contract exp={name}")
+    contract: dict[str, Any] = json.loads(path.read_bytes())
+    return contract
 
 
 def _short(claim: "dict[str, Any]") -> str:

@@ -53,9 +53,9 @@ def _digest(path: str, place: Path, recorded: str) -> str:
     """Digest a file in the way its record was made: code that may move by its syntax tree, all else by its bytes."""
     if path == layout.ADAPTER:
         return adapter_digest(code.functions(code.parse(place, path)))
-    if recorded.startswith("code:"):
+    if recorded.startswith(code.BY_TREE):
         try:
-            return f"code:{code.tree_digest(code.parse(place, path))}"
+            return code.BY_TREE + code.tree_digest(code.parse(place, path))
         except WrongInput:  # no Python any more: by its bytes, which never equal a tree
             pass
     return files.sha256(str(place))

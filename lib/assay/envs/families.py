@@ -8,7 +8,6 @@ from assay.envs.interpreter import normal, versions
 from assay.errors import StageFailed
 
 TORCH = ("torch", "torchvision", "torchaudio")
-__all__ = ["check", "pinned", "versions"]
 KEPT = re.compile(r"torch|torchvision|torchaudio|numpy|triton|pytorch-triton.*|triton-rocm|nvidia-.*|cuda-.*")
 SAME_RELEASE = (2, 9)  # from here on torchaudio runs with later releases of torch too
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from assay import files
+from assay.canonical import escape
 from assay.errors import WrongInput
 from assay.formats import jsons
 from assay.formats.opening import opened, whole
-from assay.huggingface.pointers import Span, part, spans
+from assay.huggingface.pointers import Span, spans
 from assay.records import Checkpoint, Claim, Evidence
 
 CONFIG, IMAGES, PROCESSOR, TOKENIZER = (
@@ -65,7 +66,7 @@ class Folder:
 
     def evidence(self, file: str, *keys: str) -> Evidence:
         """Cite the lines that say a value; its JSON pointer stands where code has its function."""
-        pointer = "".join(f"/{part(key)}" for key in keys)
+        pointer = "".join(f"/{escape(key)}" for key in keys)
         span = self._spans[file][pointer]
         lines = self._texts[file].split("\n")[span.first - 1 : span.last]
         text = " ".join(line.strip() for line in lines)

@@ -4,6 +4,8 @@ import json
 import re
 from typing import NamedTuple
 
+from assay.canonical import escape
+
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 
 
@@ -47,9 +49,4 @@ def _next(inside: "list[object] | None") -> str:
         return ""
     key = inside[3]
     inside[3] = key + 1 if isinstance(key, int) else None
-    return f"{inside[0]}/{part(key)}"
-
-
-def part(key: object) -> str:
-    """Write a key or index as one part of a pointer."""
-    return str(key).replace("~", "~0").replace("/", "~1")
+    return f"{inside[0]}/{escape(key)}"

@@ -22,7 +22,6 @@ if TYPE_CHECKING:  # a stage's job is handed in
     from assay.stages.job import Job
 
 SECONDS = 25.0  # of one run
-ENDED = ("killed", "timeout", "crashed", "out-of-memory")
 
 
 class Seen(NamedTuple):

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -17,7 +17,7 @@ from assay.records import Module
 from assay.upstream import entrypoints
 from assay.upstream.finding import Finding
 from assay.upstream.index import File
-from assay.upstream.manifests import parsed
+from assay.upstream.manifests import parsed, table
 from assay.upstream.requirements import Unreadable, content
 
 ENTRY = re.compile(r"\s*(?P<name>[\w.-]+)\s*=\s*(?P<module>[\w.]+)\s*:\s*(?P<function>[\w.]+)\s*(\[.*\])?\s*")
@@ -60,14 +60,9 @@ def _declared(tree: Path) -> "Iterator[str]":
 
 def _pyproject(text: str) -> "Iterator[str]":
     data = tomllib.loads(text)
-    poetry = _table(_table(data, "tool"), "poetry")
-    for table in (_table(_table(data, "project"), "scripts"), _table(poetry, "scripts")):
-        yield from (f"{name} = {value}" for name, value in table.items() if isinstance(value, str))
-
-
-def _table(data: "dict[str, Any]", key: str) -> "dict[str, Any]":
-    value = data.get(key)
-    return value if isinstance(value, dict) else {}
+    poetry = table(table(data, "tool"), "poetry")
+    for scripts in (table(table(data, "project"), "scripts"), table(poetry, "scripts")):
+        yield from (f"{name} = {value}" for name, value in scripts.items() if isinstance(value, str))
 
 
 def _setup_cfg(text: str, section: str = "options.entry_points") -> "Iterator[str]":

@@ -45,16 +45,16 @@ class _Lines:
 def pyproject(name: str, text: str) -> Read:
     """Read a pyproject.toml: the standard tables, poetry's and pixi's."""
     data, lines, read = _toml(text), _Lines(name, text), Read([], [])
-    project, tools = _table(data, "project"), _table(data, "tool")
+    project, tools = table(data, "project"), table(data, "tool")
     _each(read, lines, project.get("dependencies"), "runtime")
-    for extra in _table(project, "optional-dependencies").values():
+    for extra in table(project, "optional-dependencies").values():
         _each(read, lines, extra, "optional")
-    for group in _table(data, "dependency-groups").values():
+    for group in table(data, "dependency-groups").values():
         _each(read, lines, group, "optional")
-    _each(read, lines, _table(data, "build-system").get("requires"), "build")
+    _each(read, lines, table(data, "build-system").get("requires"), "build")
     _python(read, lines, project.get("requires-python"), "requires-python")
-    _poetry(read, lines, _table(tools, "poetry"))
-    _pixi(read, lines, _table(tools, "pixi"))
+    _poetry(read, lines, table(tools, "poetry"))
+    _pixi(read, lines, table(tools, "pixi"))
     return read
 
 
@@ -159,7 +159,8 @@ def _yaml(text: str) -> Any:
         raise Unreadable("not YAML") from None
 
 
-def _table(data: "dict[str, Any]", key: str) -> "dict[str, Any]":
+def table(data: "dict[str, Any]", key: str) -> "dict[str, Any]":
+    """Give a table within a table; an empty one where there is none."""
     value = data.get(key)
     return value if isinstance(value, dict) else {}
 
@@ -180,24 +181,24 @@ def _python(read: Read, lines: _Lines, value: Any, key: str) -> None:
 
 
 def _poetry(read: Read, lines: _Lines, poetry: "dict[str, Any]") -> None:
-    _versions(read, lines, _table(poetry, "dependencies"), "runtime", _caret)
-    _versions(read, lines, _table(poetry, "dev-dependencies"), "optional", _caret)
-    for group in _table(poetry, "group").values():
+    _versions(read, lines, table(poetry, "dependencies"), "runtime", _caret)
+    _versions(read, lines, table(poetry, "dev-dependencies"), "optional", _caret)
+    for group in table(poetry, "group").values():
         if isinstance(group, dict):
-            _versions(read, lines, _table(group, "dependencies"), "optional", _caret)
+            _versions(read, lines, table(group, "dependencies"), "optional", _caret)
 
 
 def _pixi(read: Read, lines: _Lines, data: "dict[str, Any]") -> None:
     for key in ("dependencies", "pypi-dependencies"):
-        _versions(read, lines, _table(data, key), "runtime", _loose)
-        for feature in _table(data, "feature").values():
+        _versions(read, lines, table(data, key), "runtime", _loose)
+        for feature in table(data, "feature").values():
             if isinstance(feature, dict):
-                _versions(read, lines, _table(feature, key), "optional", _loose)
+                _versions(read, lines, table(feature, key), "optional", _loose)
 
 
-def _versions(read: Read, lines: _Lines, table: "dict[str, Any]", kind: str, convert: Callable[[str], str]) -> None:
+def _versions(read: Read, lines: _Lines, wanted: "dict[str, Any]", kind: str, convert: Callable[[str], str]) -> None:
     """Read a table of name = version, or name = {version = ..., ...}."""
-    for name, value in list(table.items())[:MOST]:
+    for name, value in list(wanted.items())[:MOST]:
         said = kind
         version = value
         if isinstance(value, dict):

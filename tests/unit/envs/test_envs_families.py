@@ -2,7 +2,7 @@
 
 import pytest
 
-from assay.envs import families
+from assay.envs import families, interpreter
 from assay.envs.pylock import Item
 from assay.errors import StageFailed
 
@@ -65,4 +65,4 @@ def test_what_is_pinned() -> None:
         "torch==2.13.0+cpu",
         "triton==3.5.0",
     ]
-    assert families.versions(installed)["old"] == "1.0"
+    assert interpreter.versions(installed)["old"] == "1.0"

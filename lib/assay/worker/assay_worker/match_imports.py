@@ -9,7 +9,7 @@ import sys
 import traceback
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
-from assay_worker import distributions, match_meta, match_standin
+from assay_worker import match_meta, match_standin
 from assay_worker.faults import Places
 
 NO_NAME = re.compile(r"cannot import name '([^']+)' from '([^']+)'")
@@ -108,7 +108,7 @@ class Importer:
             except ImportError as error:
                 if len(match_standin.touched) > before or not self._stood_in(error):
                     raise self._lacking(before) or error from error
-                self._again(full)
+                self._again()
             except Exception as error:
                 raise self._lacking(before) or error from error
         raise Unimportable("too many packages are missing")
@@ -123,7 +123,7 @@ class Importer:
             return False
         name = str(error.name)
         if isinstance(error, ModuleNotFoundError):
-            if name in self.finder.allowed or (self._local(name.partition(".")[0]) and "." not in name):
+            if name in self.finder.allowed or ("." not in name and self._local(name)):
                 return False
             self.finder.allowed.add(name)
             return True
@@ -141,16 +141,13 @@ class Importer:
 
     def _local(self, name: str) -> bool:
         """Tell whether a module's first name is one of upstream's own files or folders."""
-        top = name.partition(".")[0]
-        if distributions.findable(top) and top not in self._tops():
-            return False
-        return top in self._tops()
+        return name.partition(".")[0] in self._tops()
 
     def _tops(self) -> List[str]:
         tops = [n for path in self.used.paths if os.path.isdir(path) for n in os.listdir(path)]
         return [n[:-3] if n.endswith(".py") else n for n in tops]
 
-    def _again(self, full: str) -> None:
+    def _again(self) -> None:
         """Drop what was half imported."""
         forget(self.refs)
         importlib.invalidate_caches()

@@ -17,29 +17,6 @@ FILLING = {
     "normal_", "uniform_", "random_", "exponential_", "bernoulli_", "cauchy_", "log_normal_", "geometric_",
     "trunc_normal_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_", "orthogonal_",
 }  # fmt: skip
-COUNTING = {
-    "mul_",
-    "add_",
-    "sub_",
-    "div_",
-    "clamp_",
-    "clamp_min_",
-    "clamp_max_",
-    "erfinv_",
-    "fill_",
-    "zero_",
-    "copy_",
-    "pow_",
-    "sqrt_",
-    "exp_",
-    "log_",
-    "neg_",
-    "abs_",
-    "masked_fill_",
-    "lerp_",
-    "sin_",
-    "cos_",
-}  # what they change of a tensor without numbers is nothing
 EMPTY = {"empty", "rand", "randn", "normal", "empty_strided", "new_empty"}
 # Shapes alone first; then all of it without numbers; then in memory, for what computes with numbers while it is made.
 WAYS = ("empty", "meta", "cpu")
