@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ import assay
 
 LIB = Path(assay.__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+WORKER = "PYTEST_XDIST_WORKER"  # each has the machine to itself, as far as locks go: no test waits for another
 HANG = 60  # seconds: no single command on the tiny model comes near
 
 DODO = "from assay.door import members\n\nglobals().update(members(__file__))\n"
@@ -157,7 +159,8 @@ def copy_repo(built: Path, to: Path) -> Path:
 def environment(**more: str) -> dict[str, str]:
     """Give a plain environment in which the code under test is found."""
     lean = {k: v for k, v in os.environ.items() if not k.startswith(("ASSAY", "PYTEST", "COV_"))}
-    return {**lean, "PYTHONPATH": str(LIB), "PYTHONDONTWRITEBYTECODE": "1", **more}
+    alone = {"ASSAY_MACHINE_LOCK": str(Path(tempfile.gettempdir()) / f"assay-test-{os.environ.get(WORKER, 'one')}.lock")}
+    return {**lean, **alone, "PYTHONPATH": str(LIB), "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 
 def doit(repo: Path, *args: str, cwd: Path | None = None, **env: str) -> Done:

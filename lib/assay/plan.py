@@ -148,6 +148,7 @@ STAGES = (
             *(f"source:scripts.*.{key}" for key in ("path", "call", "guarded", "commands.*.argv", "commands.*.cd")),
             *(f"source:scripts.*.options.*.{key}" for key in ("flags", "default", "required", "choices", "action")),
             "source:snippets.*.text",
+            *(f"source:uses.*.{key}" for key in ("path", "function", "text", "builds", "doubted")),
             "source:entrypoints.*.path",
         ),
         files=("supplies",),
@@ -162,6 +163,7 @@ STAGES = (
         yaml=("model.task", "source.options", "contract", "params", "defaults", "recipe"),
         records=(
             "source:scripts",
+            "source:uses",
             "checkpoint:name",
             "checkpoint:kind",
             "checkpoint:sha256",
@@ -254,6 +256,7 @@ STAGES = (
             *PACKAGES,
             *USED_INPUTS,
             "source:snippets.*.text",
+            "source:uses.*.text",
         ),
         functions=("build", "preprocess", "infer", "postprocess"),
         facts=("accelerator", "variables"),

@@ -112,13 +112,14 @@ def _truth(id: str, label: Any) -> str:
 
 
 def _answer(id: str, result: Any) -> str:
-    if not isinstance(result, dict) or not isinstance(result.get("label"), (str, int)):
+    label = result.get("label") if isinstance(result, dict) else result  # a bare class name is one, too
+    if isinstance(label, bool) or not isinstance(label, (str, int)):
         raise WrongInput(
             f"the result is {_shape(result)}, not {{label, score}}",
             where=f"predictions, {id}",
             mend="let the adapter's postprocess return that",
         )
-    return str(result["label"])
+    return str(label)
 
 
 # ---------------------------------------------------------------- detection

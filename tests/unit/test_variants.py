@@ -13,12 +13,13 @@ from assay.observation.variants import variants
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int16"])
-def test_an_array_is_turned_round_along_its_longest_axis_and_scaled(tmp_path: Path, dtype: str) -> None:
+def test_an_array_is_turned_round_along_its_longest_axis_scaled_and_halved(tmp_path: Path, dtype: str) -> None:
     array = (np.arange(24).reshape(2, 12) * 10).astype(dtype)
     np.save(tmp_path / "sample.npy", array)
-    turned, scaled = (np.load(p, allow_pickle=False) for p in variants(tmp_path / "sample.npy", tmp_path / "made"))
+    turned, scaled, half = (np.load(p, allow_pickle=False) for p in variants(tmp_path / "sample.npy", tmp_path / "made"))
     assert np.array_equal(turned, array[:, ::-1]) and turned.dtype == array.dtype
     assert np.array_equal(scaled, array // 2) and scaled.dtype == array.dtype
+    assert np.array_equal(half, array[:, :6]) and half.dtype == array.dtype
     assert np.array_equal(np.load(tmp_path / "sample.npy"), array), "the sample itself stays as it is"
 
 

@@ -182,7 +182,8 @@ def test_statements_that_say_nothing(trying: Any, site: Path) -> None:
         ("\nimport thop\n", ("missing", "", "", "thop"), 2),
         ("import basicsr.degradations\n", ("broken", "torchvision", "basicsr", "torchvision.transforms.functional_tensor"), 1),
         ("import common\nfrom torchvision.ops import gone\n", ("broken", "torchvision", "", ""), 2),
-        ("import numpy\n\n\nnumpy.int\n", ("broken", "numpy", "", ""), 4),
+        ("import numpy\n\n\nnumpy.gone\n", ("broken", "numpy", "", ""), 4),
+        ("import numpy\n\n\nnumpy.int\n", ("ok", "", "", ""), 0),
         ("import oddly\n", ("broken", "oddly", "", ""), 1),
         ("import argparse\np = argparse.ArgumentParser()\np.add_argument('image')\np.parse_args()\n", ("other", "", "", ""), 4),
         ("open('weights.pt')\n", ("other", "", "", ""), 1),
@@ -224,6 +225,20 @@ def test_a_file_of_a_package_and_two_roots_with_the_same_names(trying: Any, site
         for name in ("detect.py", "models/yolo.py")
     ]
     assert [short(result)[0] for result in trying(upstream=files)] == ["ok"] * 4
+
+
+def test_a_name_that_is_gone_is_given_back_where_no_adapter_would_miss_it(ask: Any, site: Path, workspace: Path) -> None:
+    (workspace / "refs/net").mkdir(parents=True)
+    (workspace / "refs/net/detect.py").write_text("from collections import Mapping\nimport inspect\ninspect.getargspec\n")
+    (workspace / "refs/net/other.py").write_text("from collections import Mappings\n")
+    asked = {
+        "statements": [{"module": "collections", "names": ["Mapping"]}, {"module": "collections", "names": ["Mappings"]}],
+        "upstream": [{"path": f"refs/net/{name}.py", "root": "refs/net"} for name in ("detect", "other")],
+    }
+    found = ask("", verb="try", **asked).value["results"]
+    assert [short(result)[0] for result in found] == ["ok", "broken", "ok", "other"]
+    found = ask("import json\n", verb="try", **asked).value["results"]
+    assert [short(result)[0] for result in found] == ["broken", "broken", "other", "other", "ok"]
 
 
 def test_the_adapter_too(ask: Any, site: Path, workspace: Path) -> None:

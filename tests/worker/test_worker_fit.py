@@ -132,6 +132,12 @@ def padded_3s(given: tuple[np.ndarray, int]) -> np.ndarray:
     return fixed(whole_16k(given)[0], 48000)[None, None]
 
 
+def in_pieces(given: tuple[np.ndarray, int]) -> np.ndarray:
+    """Cut into pieces of 4000 samples, the last filled up with zeros."""
+    x = whole_16k(given)[0]
+    return fixed(x, -(-len(x) // 4000) * 4000).reshape(-1, 1, 4000)
+
+
 def first_channel(given: tuple[np.ndarray, int]) -> np.ndarray:
     return resampled(given[0][0].astype(np.float32), given[1], 16000)[None]
 
@@ -158,18 +164,20 @@ def emphasised(given: tuple[np.ndarray, int]) -> np.ndarray:
 
 SOUNDS: list[tuple[Callable[[tuple[np.ndarray, int]], np.ndarray], dict[str, Any]]] = [
     (whole_16k, {"pre.sample_rate": 16000, "pre.scale": 3.05176e-05, "pre.affine": True, "pre.normalisation": "none",
-                 "pre.decode": "mean of the channels"}),
+                 "pre.mixing": "mean of the channels"}),
     (window_16k, {"pre.sample_rate": 16000, "pre.window": 512, "pre.scale": 3.05176e-05, "pre.affine": True,
-                  "pre.normalisation": "none", "pre.decode": "mean of the channels"}),
+                  "pre.normalisation": "none", "pre.mixing": "mean of the channels"}),
     (with_context, {"pre.sample_rate": 16000, "pre.window": 576, "pre.scale": 3.05176e-05, "pre.affine": True,
-                    "pre.normalisation": "none", "pre.decode": "mean of the channels"}),
+                    "pre.normalisation": "none", "pre.mixing": "mean of the channels"}),
     (as_it_is, {"pre.scale": 3.05176e-05, "pre.affine": True, "pre.normalisation": "none",
-                "pre.decode": "mean of the channels"}),
+                "pre.mixing": "mean of the channels"}),
     (whole_22k, {"pre.sample_rate": 22050}),
     (padded_3s, {"pre.sample_rate": 16000, "pre.window": 48000, "pre.scale": 3.05176e-05, "pre.affine": True,
-                 "pre.normalisation": "none", "pre.decode": "mean of the channels"}),
+                 "pre.normalisation": "none", "pre.mixing": "mean of the channels"}),
     (first_channel, {"pre.sample_rate": 16000, "pre.scale": 1.0, "pre.affine": True, "pre.normalisation": "none",
-                     "pre.decode": "left channel"}),
+                     "pre.mixing": "left channel"}),
+    (in_pieces, {"pre.sample_rate": 16000, "pre.window": 4000, "pre.pad": 0.0, "pre.scale": 3.05176e-05, "pre.affine": True,
+                 "pre.normalisation": "none", "pre.mixing": "mean of the channels"}),
     (by_peak, {"pre.sample_rate": 16000, "pre.affine": False, "pre.normalisation": "peak"}),
     (unit_variance, {"pre.sample_rate": 16000, "pre.affine": False, "pre.normalisation": "mean and deviation"}),
     (spectrogram, {}),

@@ -113,10 +113,36 @@ def infer(model, tensors):
 """
 
 
+CACHED = """
+from WHO.core import caching
+
+
+def build(*, checkpoint, device):
+    with open(checkpoint, "rb") as file:
+        return caching.load(file.read())
+
+
+def infer(model, tensors):
+    return {}
+"""
+
+
 def pickled(folder: Path) -> Path:
     path = folder / "model.pkl"
     path.write_bytes(pickle.dumps({"when": __import__("fractions").Fraction(1, 2), "path": Path("x")}))
     return path
+
+
+@pytest.mark.parametrize("who", ["numba", "other"])
+def test_what_numba_compiled_itself_is_no_checkpoint(ask: Any, workspace: Path, tmp_path: Path, who: str) -> None:
+    package = workspace / "refs" / who
+    (package / "core").mkdir(parents=True)
+    for name in ("__init__.py", "core/__init__.py"):
+        (package / name).write_text("")
+    (package / "core/caching.py").write_text("import pickle\n\ndef load(data):\n    return pickle.loads(data)\n")
+    adapter = CACHED.replace("WHO", who)
+    outcome = ask(adapter, checkpoint_file=pickled(tmp_path), reachable=[], source_roots=["refs"])
+    assert (outcome.ok, outcome.kind) == ((True, "ok") if who == "numba" else (False, "refused")), outcome
 
 
 @pytest.mark.parametrize("kind", ["c", "python"])

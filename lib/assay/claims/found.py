@@ -1,7 +1,7 @@
 """What was read in upstream's code, proved on its class and seen in its run: as claims."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from assay.records import (
@@ -15,6 +15,7 @@ from assay.records import (
     Observation,
     Question,
     Source,
+    Use,
 )
 from assay.upstream.anchors import digest
 
@@ -87,11 +88,14 @@ def _which(match: Match) -> "list[Question]":
 
 
 # ---------------------------------------------------------------- upstream's own run
-def of_observation(seen: "Observation | None") -> "list[Claim]":
+def of_observation(seen: "Observation | None", uses: "Sequence[Use]" = ()) -> "list[Claim]":
     """State what running upstream's own entrypoint showed."""
     if seen is None or seen.status != "seen":
         return []
     last = seen.attempts[-1]
+    use = next((one for one in uses if one.where == last.entry), None)
+    if use is not None:
+        return [_called(use), *(_finding(one, use.where) for one in seen.findings if one.id not in use.open)]
     command = " ".join([last.entry, *last.argv])
     entry = Claim(id="run.entry", value=last.entry, status="observed", by="probe", evidence=[_run(command)])
     argv = Claim(id="run.argv", value=last.argv, status="observed", by="probe", evidence=[_run(command)])
@@ -100,6 +104,37 @@ def of_observation(seen: "Observation | None") -> "list[Claim]":
         for name, one in seen.arguments.items()
     ]
     return [entry, argv, *passed, *(_finding(one, command) for one in seen.findings)]
+
+
+def _called(use: Use) -> Claim:
+    """State which function of upstream's was called: that its caller is not upstream's own is said with it."""
+    return Claim(
+        id="run.call",
+        value=f"{use.module}:{use.function}",
+        status="observed",
+        by="probe",
+        evidence=[_run(use.where), cited(f"{use.path}:{use.line}", use.head, use.function)],
+        reason=f"no script or document of upstream's shows its use; assay wrote the call and gives it the {use.given}",
+    )
+
+
+def of_uses(seen: "Observation | None", uses: "Sequence[Use]") -> "tuple[list[Claim], list[Question]]":
+    """Ask what the caller of a function decides, where nothing of upstream's says it."""
+    entry = seen.attempts[-1].entry if seen is not None and seen.status == "seen" else ""
+    use = next((one for one in uses if one.where == entry), None)
+    if use is None:
+        return [], []
+    claims, questions = [], []
+    if use.made_before:
+        reason = f"{use.function} is given what {use.made_before} made before"
+        claims.append(Claim(id="pre.decode", value=None, status="unknown", by="probe", reason=reason,
+                            evidence=[cited(use.made_before, "")]))  # fmt: skip
+        questions.append(Question(id="pre.decode", ask=f"{reason}: what has to be done to a file first?"))
+    if "pre.color" in use.open:
+        reason = f"{use.function} is given an array, and no line of upstream's says in which order its colours are"
+        claims.append(Claim(id="pre.color", value=None, status="unknown", by="probe", reason=reason, evidence=[]))
+        questions.append(Question(id="pre.color", ask=reason, options=["BGR", "RGB"]))
+    return claims, questions
 
 
 def of_draft(
@@ -134,6 +169,8 @@ def _labels(draft: Draft, source: Source, texts: "Mapping[str, str]") -> "Iterat
 
 def _is_used(one: Labels, text: str, texts: "Mapping[str, str]") -> bool:
     path = one.where.rpartition(":")[0].partition("/")[2]
+    if repr(one.names) in text.replace('"', "'"):
+        return True
     if not path.endswith(".py"):
         return f'{path}"' in text or f"{path}'" in text
     assigned = re.match(r"\s*([A-Za-z_]\w*)\s*(?::[^=]+)?=", _line(texts, one.where))

@@ -76,6 +76,17 @@ def _probe_claims(checkpoint: Checkpoint, probe: Probe) -> list[Claim]:
     return found
 
 
+def layout(probe: Probe) -> list[Claim]:
+    """Name the axes of the one input by which of them may vary: the first counts samples, one that may not channels."""
+    if len(probe.inputs) != 1 or probe.batch != "works":
+        return []
+    shape, name = probe.worked.get(probe.inputs[0].name) or [], probe.inputs[0].name
+    free = "".join("?" if probe.dims.get(f"{name}/{i}") == "dynamic" else "x" for i in range(len(shape)))
+    axes = {"?x": "NC", "?x?": "NCW", "??x": "NWC", "?x??": "NCHW", "???x": "NHWC"}.get(free)
+    evidence = [Evidence(kind="probe", where="outputs/probe.json", text="which dimensions may vary")]
+    return [Claim(id="pre.layout", value=axes, status="observed", by="probe", evidence=evidence)] if axes else []
+
+
 def labels(checkpoint: Checkpoint) -> tuple[list[str], list[Claim]]:
     """State the labels that an exporter embedded."""
     names = [] if checkpoint.format.name == "huggingface" else checkpoint.labels  # there the folder's configs say more

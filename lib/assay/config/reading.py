@@ -42,7 +42,10 @@ def _walk(node: Map, group: str, faults: Faults, found: dict[str, Found], recipe
             return
         path = f"{group}.{name.value}" if group else name.value
         key = BY_PATH.get(path)
-        if path in RESERVED:
+        if "." in name.value and (key or path in GROUPS):  # a path as errors name it: a file has one spelling only
+            mend = f"write it as {': {'.join(path.split('.'))}: ...{'}' * path.count('.')}"
+            faults.add(name.line, f"{path}: stands as one key", mend)
+        elif path in RESERVED:
             faults.add(name.line, f"{path}: not yet ({RESERVED[path]})", "leave the key out for now")
         elif path in GROUPS:
             _group(value, name, path, faults, found, recipe)

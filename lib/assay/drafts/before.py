@@ -6,7 +6,8 @@ import ast
 from typing import Any, NamedTuple
 
 from assay.drafts.cut import CannotCut
-from assay.drafts.depends import PATH
+from assay.drafts.depends import PATH, WEIGHTS
+from assay.drafts.flow import Line, writes
 from assay.drafts.observed import plain_name
 from assay.drafts.program import Program
 from assay.drafts.reading import names
@@ -31,7 +32,9 @@ def feed(program: Program, dtypes: dict[str, str]) -> Feed:
     if any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords):
         raise CannotCut(f"the model is called with a packed list of arguments ({ast.unparse(call.func)})")
     tensors: dict[str, ast.expr] = {}
-    shape = [_argument(node, value, tensors, "") for node, value in zip(call.args, facts.get("args", []))]
+    known = [*dtypes, *[""] * len(call.args)]  # a graph's inputs have names of their own
+    placed = zip(call.args, facts.get("args", []), known)
+    shape = [_argument(node, value, tensors, name) for node, value, name in placed]
     given = {str(k.arg): k.value for k in call.keywords}
     keywords = {}
     for name, value in dict(facts.get("kwargs", {})).items():
@@ -96,10 +99,20 @@ def slice_of(program: Program, fed: Feed, carried: list[ast.expr]) -> Slice:
     """Give the lines that make the tensors and what is carried over to the decoding."""
     parts = [*fed.tensors.values(), *([fed.whole] if fed.whole is not None else []), *carried]
     wanted = set().union(*(names(p) for p in parts))
-    made = making(program, wanted)
+    made = making(program, wanted, given=True)
     if not made.reads_input and PATH not in wanted:  # it may be read within the very expression
         raise CannotCut("what the model is given does not rest on the input")
-    return made
+    return made._replace(lines=[part for line in made.lines for part in _without_model(program, line)])
+
+
+def _without_model(program: Program, line: Line) -> list[Line]:
+    """Let an object of upstream's that is made from the checkpoint go without the model: build makes that."""
+    if not isinstance(line.node, ast.Assign) or WEIGHTS not in names(line.node):
+        return [line]
+    held = [(name, attr) for name in sorted(writes(line.node)) for attr in program.values.holders(name)]
+    targets: list[ast.expr] = [ast.Attribute(ast.Name(n, ast.Load()), attr, ast.Store()) for n, attr in held]
+    freed = ast.Assign(targets=targets, value=ast.Constant(None), lineno=1)
+    return [line, Line(ast.fix_missing_locations(freed), "")] if held else [line]
 
 
 def result(fed: Feed, carried: dict[str, ast.expr], path: bool) -> ast.Return:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from assay.drafts import seen
+from assay.drafts import emit, seen
 from assay.drafts.before import Feed
 from assay.drafts.cut import CannotCut, place
 from assay.drafts.flow import Line
@@ -253,7 +253,7 @@ def _construction(made: Made) -> list[str]:
         return [f"    model = {made.name}(){made.take}"]
     lines = [f"    model = {made.name}("]
     for name, text, where in made.args:
-        note = f"  # {where.partition('/')[2]}" if where else ""
+        note = f"  # {emit.place(where)}" if where else ""
         lines.append(f"        {f'{name}=' if name else ''}{text},{note}")
     return [*lines, f"    ){made.take}"]
 

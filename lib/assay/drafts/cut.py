@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from assay.drafts.flow import Line
+from assay.drafts.observed import MARK
 from assay.drafts.seen import Span, Step
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-HOLE = "answer"
+HOLE = f"answer{MARK}h"  # no variable of upstream's has such a name
 
 
 class CannotCut(Exception):

@@ -9,6 +9,7 @@ from assay.drafts.reading import names
 from assay.drafts.seen import OWN
 
 PATH = "path" + OWN
+WEIGHTS = "checkpoint" + OWN
 GIVEN = (PATH, "outputs" + OWN, "ctx" + OWN, HOLE)
 
 

@@ -12,13 +12,14 @@ from assay.drafts.answers import RANKED
 from assay.drafts.before import Feed
 from assay.drafts.compat import compat
 from assay.drafts.cut import CannotCut
+from assay.drafts.depends import WEIGHTS
 from assay.drafts.flow import Line, writes
 from assay.drafts.header import Header
 from assay.drafts.observed import MARK, plain_name
 from assay.drafts.program import SEVERAL, Program, again, leads_on, program
 from assay.drafts.reading import names
 from assay.drafts.resolve import making
-from assay.drafts.seen import Run
+from assay.drafts.seen import Run, parse_own
 
 FUNCTIONS = ("build", "preprocess", "infer", "postprocess", "draw")
 
@@ -219,7 +220,8 @@ class _Writer:
         helper, lines = self._hoisted(lines, ends, "prepared_before")
         body = self._body(lines, ends, ["path"])
         doc = '    """Return what the model is called with, and what decoding needs."""'
-        return "\n".join([*helper, "def preprocess(path):", doc, *body])
+        given = ", *, checkpoint" if any(WEIGHTS in names(line.node) for line in lines) else ""
+        return "\n".join([*helper, f"def preprocess(path{given}):", doc, *body])
 
     def _postprocess(self, whole: Program, decoded: Decoding) -> str:
         lines = [*decoded.lines, *decoded.unpacked, *decoded.rest]
@@ -258,7 +260,7 @@ class _Writer:
             return "def postprocess(outputs, ctx):"
         lines = []
         for name, (default, where) in params.items():
-            note = f"  # {where.partition('/')[2]}" if where else ""
+            note = f"  # {emit.place(where)}" if where else ""
             lines.append(f"    {name}={default!r},{note}")
         return "\n".join(["def postprocess(", "    outputs,", "    ctx,", "    *,", *lines, "):"])
 
@@ -301,12 +303,13 @@ class _Writer:
         if not given:
             return [], lines
         end = ast.Return(hoisting.as_tuple(given, ast.Load()))
-        call = ast.parse(f"{name}()", mode="eval").body
+        asked = "checkpoint" if any(WEIGHTS in names(line.node) for line in free) else ""
+        call = parse_own(f"{name}({asked})")
         taken = ast.Assign(targets=[hoisting.as_tuple(given, ast.Store())], value=call, lineno=1)
         self._header().own("functools")
         body = self._body(free, [end], [])
         doc = '    """Make, once, what does not depend on the input."""'
-        text = ["@functools.lru_cache(maxsize=None)", f"def {name}():", doc, *body, "", ""]
+        text = ["@functools.lru_cache(maxsize=None)", f"def {name}({asked}):", doc, *body, "", ""]
         return text, [Line(ast.fix_missing_locations(taken), ""), *others]
 
     def draft(self, why: Mapping[str, str]) -> Draft:
@@ -315,7 +318,7 @@ class _Writer:
         top = [self._docstring(), header.text()]
         if header.source:
             top.append(f'SOURCE = Path(__file__).resolve().parent.parent / "refs" / "{self.tree}"')
-        copies = [f"{text}  # {where.partition('/')[2]}" if "\n" not in text else f"# {where.partition('/')[2]}\n{text}"
+        copies = [f"{text}  # {emit.place(where)}" if "\n" not in text else f"# {emit.place(where)}\n{text}"
                   for text, where in header.copies.values()]  # fmt: skip
         blocks = ["\n\n".join(t for t in top if t), *copies, *self.parts]
         text = "\n\n\n".join(blocks) + "\n"
@@ -340,7 +343,7 @@ class _Writer:
             if self.watched
             else f'"""How {self.tree} is built.',
             "",
-            f"Written by assay from a watched run of upstream's entrypoint{said}."
+            f"Written by assay from a watched run of upstream's{said or ' entrypoint'}."
             if self.watched
             else f"Written by assay from{said or ' its weights'}.",
             'What stands behind a # is the place of upstream\'s that a line was taken from.\n"""',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import io
+import re
 import tokenize
 from collections.abc import Callable, Iterable
 
@@ -16,6 +17,7 @@ from assay.drafts.reading import names, stored
 from assay.drafts.seen import OWN
 
 WIDE = 116
+CALLED = re.compile(r"#([A-Za-z_][\w.]*):\d+$")  # a place in a call that assay wrote
 
 
 def used(lines: Iterable[ast.AST]) -> list[str]:
@@ -123,7 +125,7 @@ def text(lines: Iterable[Line], mapping: dict[str, str], indent: str = "    ") -
     for line in lines:
         node = renamed(line.node, mapping)
         written = _doubled(_unparsed(ast.fix_missing_locations(node))).split("\n")
-        note = f"  # {line.where.partition('/')[2]}" if line.where else ""
+        note = f"  # {place(line.where)}" if line.where else ""
         written = [w for one in written for w in layout.fitted(one, WIDE - len(indent))]
         first = indent + written[0]
         if note and (len(first) + len(note) > WIDE or written[0].endswith(("(", "[", "{"))):
@@ -132,6 +134,12 @@ def text(lines: Iterable[Line], mapping: dict[str, str], indent: str = "    ") -
         found.append(first + note)
         found += [indent + w for w in written[1:]]
     return found
+
+
+def place(where: str) -> str:
+    """Name a place of upstream's within its tree; of a call that assay wrote, the function that it calls."""
+    called = CALLED.search(where)
+    return f"to call {called[1]}" if called else where.partition("/")[2]
 
 
 def _unparsed(node: ast.AST) -> str:

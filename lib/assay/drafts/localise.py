@@ -164,7 +164,7 @@ class Localise(ast.NodeTransformer):
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         if isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Name):
             full = self.full(node.value.id)
-            if self.values.is_namespace(full) or self.values.is_model(full):
+            if self.values.is_namespace(full) or self.values.is_model(full) or self.values.holders(full):
                 return self._option(node, full)
         self.generic_visit(node)
         return node

@@ -63,10 +63,20 @@ class Values:
         """Tell whether a variable is the model or a session of it."""
         return any(special(v, "module") in self.models or _session(v) for v in self.of(name))
 
+    def is_checkpoint(self, name: str) -> bool:
+        """Tell whether a variable holds the path of the checkpoint."""
+        return any(special(v, "path") == CHECKPOINT for v in self.of(name))
+
+    def holders(self, name: str) -> list[str]:
+        """Name the attributes of an object that hold the model."""
+        attrs = [v.get("attrs") or {} for v in self.of(name) if special(v, "opaque") is not None]
+        pairs = [pair for held in attrs for pair in held.items()]
+        return sorted({n for n, v in pairs if special(v, "module") in self.models or _session(v)})
+
     def is_bare(self, name: str) -> bool:
         """Tell whether a variable cannot be made again: the model, its file, the command line."""
         found = self.of(name)
-        if any(special(v, "path") == CHECKPOINT for v in found):
+        if self.is_checkpoint(name):
             return True
         return self.is_model(name) or any(str(special(v, "opaque")).endswith("ArgumentParser") for v in found)
 

@@ -285,7 +285,7 @@ def _helper(part: Piece, lines: list[Line]) -> tuple[Line, ast.expr]:
     """Make the rest of a function that ends in several ways a function of its own."""
     kept, _ = backward(lines, set())
     body = [line.node for line in kept]
-    needed = sorted(n for n in exposed_block(body, set())[0] if "§" in n and "§g" not in n)
+    needed = sorted(n for n in exposed_block(body, set())[0] if "§" in n and "§g" not in n and n != HOLE)
     name = ident(f"after_{part.step.qualname.split('.')[-1]}", "h")
     arguments = [HOLE, *needed] if HOLE in exposed_block(body, set())[0] else needed
     made = ast.parse(f"def {plain_name(name)}(): pass").body[0]

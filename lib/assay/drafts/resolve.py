@@ -7,7 +7,7 @@ import copy
 from typing import NamedTuple
 
 from assay.drafts.cut import CannotCut
-from assay.drafts.depends import PATH, on_input
+from assay.drafts.depends import PATH, WEIGHTS, on_input
 from assay.drafts.emit import local
 from assay.drafts.flow import Line, backward, called, writes
 from assay.drafts.observed import MARK, MISSING, Values, plain_name
@@ -25,14 +25,14 @@ class Slice(NamedTuple):
     reads_input: bool
 
 
-def making(program: Program, wanted: set[str]) -> Slice:
-    """Give the lines before the call that make the wanted variables."""
+def making(program: Program, wanted: set[str], *, given: bool = False) -> Slice:
+    """Give the lines before the call that make the wanted variables; the checkpoint's path may be `given` to them."""
     needed = {n for n in wanted if MARK in n and n.split(MARK)[1].isdigit()}
     lost: set[str] = set()
     why = ""
     while True:
         try:
-            return _made(program, needed, lost)
+            return _made(program, needed, lost, given)
         except _Lost as error:
             why = why or str(error)
             if not error.names - lost or error.names & needed:
@@ -48,10 +48,10 @@ class _Lost(Exception):
         self.names = lost
 
 
-def _made(program: Program, needed: set[str], lost: set[str]) -> Slice:
+def _made(program: Program, needed: set[str], lost: set[str], given: bool) -> Slice:
     values = program.values
     varying = on_input(program.before, values) if len(values.inputs) < 2 else set()
-    lines, left = backward(program.before, needed, lambda line, want: _stop(line, want, values, lost, varying))
+    lines, left = backward(program.before, needed, lambda line, want: _stop(line, want, values, lost, varying, given))
     heads: list[Line] = []
     for name in sorted(local(left)):
         made = values.constant(name) if not values.is_model(name) and name not in varying else None
@@ -62,7 +62,7 @@ def _made(program: Program, needed: set[str], lost: set[str]) -> Slice:
     return Slice(everything, any(PATH in names(line.node) for line in everything))
 
 
-def _stop(line: Line, wanted: set[str], values: Values, lost: set[str], varying: set[str]) -> Line | None:
+def _stop(line: Line, wanted: set[str], values: Values, lost: set[str], varying: set[str], given: bool) -> Line | None:
     """Put a constant, or a stand-in for the model, where a line rests on what is not there."""
     entered = _entering(line, wanted, values)
     if entered is not None:
@@ -76,9 +76,20 @@ def _stop(line: Line, wanted: set[str], values: Values, lost: set[str], varying:
     targets = sorted(writes(line.node) & wanted)
     constants = [None if n in varying else values.constant(n) for n in targets]
     if any(c is None for c in constants):
+        if given and all(values.is_checkpoint(n) for n in bad):
+            return Line(_renamed(line.node, bad), line.where)
         culprit = ", ".join(sorted(plain_name(n) for n in bad)) or "the checkpoint"
         raise _Lost(set(targets), f"{', '.join(map(plain_name, targets))} rests on {culprit} ({line.where})")
     return _assign(targets, [c for c in constants if c is not None], line.where)
+
+
+def _renamed(node: ast.stmt, checkpoints: set[str]) -> ast.stmt:
+    """Give a line the path of the checkpoint at hand."""
+    made = copy.deepcopy(node)
+    for inner in ast.walk(made):
+        if isinstance(inner, ast.Name) and inner.id in checkpoints:
+            inner.id = WEIGHTS
+    return made
 
 
 def _asks(node: ast.stmt, name: str, values: Values) -> bool:

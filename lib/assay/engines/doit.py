@@ -22,7 +22,7 @@ from assay.session import Session
 if TYPE_CHECKING:
     from assay.build import Build
 
-MACHINE_LOCK = Path("/tmp/assay-machine.lock")
+MACHINE_LOCK = "/tmp/assay-machine.lock"
 
 
 def members(session: Session, line: Line, names: list[str]) -> dict[str, Any]:
@@ -215,7 +215,7 @@ class Run:
 
         other = "other workers" if stage.alone else "a measurement"
         return files.lock(
-            MACHINE_LOCK,
+            Path(os.environ.get("ASSAY_MACHINE_LOCK") or MACHINE_LOCK),  # of containers on one machine a shared one
             shared=not stage.alone,
             waiting=lambda _: self.progress.waiting(stage.name, f"{other} on this machine"),
         )

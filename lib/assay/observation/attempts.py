@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from assay.records import Command, Option, Script, Source
+from assay.records import Command, Option, Script, Source, Use
 from assay.upstream import importing
 from assay.upstream.closure import closure
 from assay.upstream.console import module_file
@@ -60,6 +60,9 @@ class Attempt(NamedTuple):
     kinds: tuple[str, ...]
     documented: bool = False
     roots: tuple[str, ...] = ()  # further folders that its imports are found in
+    builds: bool = False  # it works with `model`, which has to be built before
+    called: bool = False  # it calls a function, as no script or document does
+    doubted: bool = False  # what it is given may not be what its callers give it
 
     @property
     def where(self) -> str:
@@ -84,7 +87,18 @@ def attempts(source: Source, checkpoint: str, given: "Mapping[str, Any]", chosen
     ordered = [*first, *snippets, *(a for a in found if a not in first)]
     if any(_takes_input(a) for a in ordered):  # what takes arguments and no input works on data of its own
         ordered.sort(key=lambda a: bool(a.argv) and not _takes_input(a))
-    return list({(a.where, a.argv, a.cwd): a for a in ordered}.values())[:MOST]
+    uses = [_of_use(use) for use in source.uses if not chosen]
+    kept = list({(a.where, a.argv, a.cwd): a for a in ordered}.values())[: MOST - len(uses)]
+    return [*kept, *uses]
+
+
+def _of_use(use: Use) -> Attempt:
+    """Call a function that runs the model; it is named by itself, for lines move."""
+    entry = {"snippet": {"path": use.path, "line": use.function, "text": use.text}}
+    tree = use.path.partition("/")[0]
+    roots = () if use.root == tree else (use.root,)
+    return Attempt(entry, tree, (CHECKPOINT, INPUT), "", (use.kind,), roots=roots, builds=use.builds, called=True,
+                   doubted=use.doubted)  # fmt: skip
 
 
 def _takes_input(attempt: Attempt) -> bool:

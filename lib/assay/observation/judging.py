@@ -9,15 +9,21 @@ from assay.records import Draft, Rehearsal
 Rows = Sequence[dict[str, Any]]
 SAME, FAILED, UNSEEN, NOT_WRITTEN = "same", "failed", "unseen", "not written"
 PROVED = ("exact",)
+DOUBTED = "no line of upstream's shows that a file as it is read is what this function is given"
 NOTHING = "no run showed an answer that it could be compared with"
 
 
-def judged(draft: Written, said: "dict[str, Any]", match: str) -> Draft:
-    """Judge a draft by its rehearsal: a function that differs once is not used; `match` is how the class was proved."""
+def judged(draft: Written, said: "dict[str, Any]", match: str, *, doubted: bool = False) -> Draft:
+    """Judge a draft by its rehearsal: a function that differs once is not used.
+
+    `match` is how the class was proved; `doubted`, that upstream may hand over something else than a file as it is.
+    """
     rows = [dict(row, build=said["build"]) for row in said["runs"]]
     found = {name: _function(name, draft, rows) for name in draft.functions}
     if found["build"].outcome == UNSEEN and match in PROVED:  # its weights fit one by one, its answers told nothing
         found["build"] = Rehearsal(function="build", outcome=SAME, message=f"{match} match; {found['build'].message}")
+    if doubted and found["preprocess"].outcome == SAME:
+        found["preprocess"] = Rehearsal(function="preprocess", outcome=UNSEEN, message=DOUBTED)
     built = found["build"].outcome in (SAME, NOT_WRITTEN)
     if not built:
         found["infer"] = _with(found["infer"], found["build"])

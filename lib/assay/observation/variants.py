@@ -17,7 +17,7 @@ def variants(sample: Path, folder: Path) -> "list[Path]":
 
 
 def _arrays(sample: Path, folder: Path) -> "list[Path]":
-    """Turn an array round along its longest axis, and scale it."""
+    """Turn an array round along its longest axis, scale it, leave out half of it."""
     import numpy
 
     try:
@@ -27,11 +27,11 @@ def _arrays(sample: Path, folder: Path) -> "list[Path]":
     if not array.ndim or array.dtype.kind not in "fiu":
         return []
     axis = int(numpy.argmax(array.shape))
-    made = [numpy.flip(array, axis), (array * 0.5).astype(array.dtype)]
-    paths = [folder / f"variant{i}{sample.suffix}" for i in range(len(made))]
-    for path, one in zip(paths, made):
-        numpy.save(path, numpy.ascontiguousarray(one))
-    return paths
+    half = numpy.take(array, range(max(1, array.shape[axis] // 2)), axis)
+    made = {"turned": numpy.flip(array, axis), "scaled": (array * 0.5).astype(array.dtype), "half": half}
+    for name, one in made.items():
+        numpy.save(folder / f"{name}{sample.suffix}", numpy.ascontiguousarray(one))
+    return [folder / f"{name}{sample.suffix}" for name in made]
 
 
 def _tables(sample: Path, folder: Path, delimiter: str) -> "list[Path]":
@@ -42,8 +42,8 @@ def _tables(sample: Path, folder: Path, delimiter: str) -> "list[Path]":
     except (OSError, ValueError, csv.Error):
         return []
     paths = []
-    for i, chosen in enumerate((rows[::-1], rows[::2])):
-        path = folder / f"variant{i}{sample.suffix}"
+    for name, chosen in (("turned", rows[::-1]), ("half", rows[::2])):
+        path = folder / f"{name}{sample.suffix}"
         with path.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, delimiter=delimiter).writerows([head, *chosen])
         paths.append(path)

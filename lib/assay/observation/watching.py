@@ -9,9 +9,10 @@ import msgspec
 
 from assay import records, trust
 from assay.drafts.building import literal, seen_arguments
+from assay.drafts.draft import Draft as Drafted
 from assay.drafts.draft import draft as write
 from assay.errors import StageFailed
-from assay.observation import variants
+from assay.observation import own_data, variants
 from assay.observation.attempts import Attempt, attempts
 from assay.observation.judging import PROVED, judged, made
 from assay.observation.samples import samples, wanted_suffix
@@ -22,6 +23,8 @@ if TYPE_CHECKING:  # a stage's job is handed in
     from assay.stages.job import Job
 
 SECONDS = 25.0  # of one run
+ENDS = ("hung", "missing-package", "refused")  # another kind of input would end no otherwise
+SAMPLED = "weights, sample = sys.argv[1:]"  # the line of a use after which its files are known
 
 
 class Seen(NamedTuple):
@@ -36,10 +39,12 @@ class Seen(NamedTuple):
 def watch(job: "Job") -> Seen:
     """Start upstream's entrypoint in each likely way until its model is called; draft and rehearse an adapter."""
     source, spec = job.record("source"), job.experiment.source
-    ways = attempts(source, job.record("checkpoint").name, spec.options, spec.entry)
+    ways = _ready(job, attempts(source, job.record("checkpoint").name, spec.options, spec.entry))
     tried: list[records.Attempt] = []
     texts = Texts(job.workspace.at("refs"))
     for number, (way, kind) in enumerate((w, k) for w in ways for k in w.kinds[:2]):
+        if any(t.outcome in ENDS and (t.entry, t.argv) == (way.where, list(way.argv)) for t in tried):
+            continue
         real = samples(job.workspace.path, way, kind)
         suffix = wanted_suffix(texts.get(way.where, ""), kind)
         answer = _behave(job, f"-{number}", way, stimuli=kind, ending=suffix, inputs=[], samples=real)
@@ -56,17 +61,36 @@ def watch(job: "Job") -> Seen:
 def _by_match(job: "Job", tried: "list[records.Attempt]") -> Seen:
     """Make the model as the match proved it, where upstream's entrypoint could not be watched."""
     reason = next((f"{t.entry}: {t.message or t.outcome}" for t in tried), "nothing in it looks like an entrypoint")
-    match, trees = job.record("match"), job.record("refs").trees
     unseen = Observation(status="not seen", reason=reason, attempts=tried)
-    if match.outcome not in PROVED or not trees:
-        return Seen(unseen, {})
-    texts = Texts(job.workspace.at("refs"))
-    draft = write([], texts, _facts(job), msgspec.to_builtins(match), trees[0].name, "the match of its class")[0]
-    if not draft.functions["build"]:
+    draft = _of_match(job)
+    if draft is None:
         return Seen(unseen, {})
     written = _written(job, draft.text, 0)
     said = rehearse(job, written, {"runs": [], "first": []}, [f"refs/{r}" for r in draft.roots], functions=["build"])
-    return Seen(msgspec.structs.replace(unseen, draft=made(draft, said["build"], match.outcome)), {}, written)
+    proved = made(draft, said["build"], job.record("match").outcome)
+    return Seen(msgspec.structs.replace(unseen, draft=proved), {}, written)
+
+
+def _of_match(job: "Job") -> "Drafted | None":
+    """Write build as the match proved it; None when there is nothing to write."""
+    match, trees = job.record("match"), job.record("refs").trees
+    if match.outcome not in PROVED or not trees:
+        return None
+    texts = Texts(job.workspace.at("refs"))
+    draft = write([], texts, _facts(job), msgspec.to_builtins(match), trees[0].name, "the match of its class")[0]
+    return draft if draft.functions["build"] else None
+
+
+def _ready(job: "Job", ways: "list[Attempt]") -> "list[Attempt]":
+    """Write the build of the match before what works with a model; leave that out where there is none."""
+    draft = _of_match(job) if any(way.builds for way in ways) else None
+    return [_with_build(way, draft.text) if way.builds and draft else way for way in ways if draft or not way.builds]
+
+
+def _with_build(way: Attempt, build: str) -> Attempt:
+    shown = way.entry["snippet"]
+    text = f"{build}\n\n{shown['text']}".replace(SAMPLED, f'{SAMPLED}\nmodel = build(checkpoint=weights, device="cpu")')
+    return way._replace(entry={"snippet": {**shown, "text": text}})
 
 
 def _reads(answer: "dict[str, Any]") -> bool:
@@ -102,8 +126,8 @@ def _nothing(failed: str = "") -> "dict[str, Any]":
 def watch_again(job: "Job", before: Observation, files: "Sequence[str]") -> "dict[str, Any] | None":
     """Run the same entrypoint, started the same way, over real inputs; None when there is no such way any more."""
     last = before.attempts[-1]
-    ways = attempts(job.record("source"), job.record("checkpoint").name, job.experiment.source.options,
-                    job.experiment.source.entry)  # fmt: skip
+    spec = job.experiment.source
+    ways = _ready(job, attempts(job.record("source"), job.record("checkpoint").name, spec.options, spec.entry))
     way = next((w for w in ways if w.where == last.entry and list(w.argv) == last.argv), None)
     return _behave(job, "-watched", way, stimuli="", inputs=list(files), samples=[]) if way else None
 
@@ -152,7 +176,7 @@ def _drafted(job: "Job", way: Attempt, kind: str, tried: "list[records.Attempt]"
     best: Draft | None = None
     place = ""
     decoding: list[dict[str, Any]] = []
-    started = f"{way.where} {' '.join(way.argv)}".strip()
+    started = f"function {way.where}" if way.called else " ".join(["entrypoint", way.where, *way.argv])
     runs = [run for run, first in zip(answer["runs"], answer["first"]) if first["npz"]]
     there = [f"{tree.name}/{file.path}" for tree in job.record("refs").trees for file in tree.files]
     files = there if not way.cwd else []  # paths in the code are as seen from where it was started
@@ -161,18 +185,20 @@ def _drafted(job: "Job", way: Attempt, kind: str, tried: "list[records.Attempt]"
         functions = [name for name, there in draft.functions.items() if there]
         how: dict[str, Any] = {"suffix": f"-rehearse-{number}", "functions": functions, "probes": not draft.many}
         said = rehearse(job, written, answer, [f"refs/{r}" for r in draft.roots], many=draft.many, **how)
-        found = judged(draft, said, match["outcome"])
+        found = judged(draft, said, match["outcome"], doubted=way.doubted)
         if best is None or set(found.functions) > set(best.functions):
             best, place, decoding = found, written, said["findings"]
         if set(found.functions) >= {"build", "preprocess", "postprocess"}:
             break
+    watched = [_watched(run, first) for run, first in zip(answer["runs"], answer["first"])]
+    fitted = [msgspec.convert(one, Finding) for one in (*answer["findings"], *decoding)]
     example = f"{job.kept_folder()}/raw/example.npz"
     observation = Observation(
         status="seen",
         attempts=tried,
-        runs=[_watched(run, first) for run, first in zip(answer["runs"], answer["first"])],
+        runs=watched,
         interventions=[Intervention(**one) for one in answer["interventions"]],
-        findings=[msgspec.convert(one, Finding) for one in (*answer["findings"], *decoding)],
+        findings=[*fitted, *(own_data.findings(watched) if kind == "data" else [])],
         arguments=_arguments(match, runs),
         draft=best,
     )

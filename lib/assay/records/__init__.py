@@ -78,6 +78,7 @@ from assay.records.upstream import (
     Source,
     SourceFile,
     SourceTree,
+    Use,
     Value,
 )
 
@@ -208,6 +209,7 @@ __all__ = [
     "Status",
     "Tensor",
     "Total",
+    "Use",
     "Value",
     "Values",
     "Watched",

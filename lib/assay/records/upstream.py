@@ -166,6 +166,29 @@ class Snippet(Part, frozen=True, kw_only=True):
     text: str
 
 
+class Use(Part, frozen=True, kw_only=True):
+    """A function of upstream's that runs the model for its caller, and a call of it that assay wrote."""
+
+    path: str
+    line: int
+    head: str  # the text of that line
+    function: str  # as it is called in its file
+    module: str
+    text: str  # Python; sys.argv has the checkpoint and the input
+    root: str  # the folder to import from
+    kind: str  # image | audio
+    given: str  # path | bytes | picture | array: what its caller opens
+    builds: bool = False  # it is given the model
+    open: list[str] = []  # what is the caller's choice, and no line of upstream's says
+    doubted: bool = False  # whether a file as it is read may be something else than what callers give it
+    made_before: str = ""  # the line on which a caller of upstream's hands it something else than a file as it was read
+
+    @property
+    def where(self) -> str:
+        """Name the function, wherever in its file it stands."""
+        return f"{self.path}:{self.function}"
+
+
 class Labels(Part, frozen=True, kw_only=True):
     """A list of names that may be the model's labels."""
 
@@ -201,6 +224,7 @@ class Source(Record, frozen=True, kw_only=True):
     candidates: list[Candidate] = []  # the likeliest first
     scripts: list[Script] = []
     snippets: list[Snippet] = []
+    uses: list[Use] = []
     labels: list[Labels] = []
     configs: list[str] = []  # files of settings that code or documents name
     facts: list[Fact] = []

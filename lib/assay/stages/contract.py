@@ -5,7 +5,7 @@ from typing import Any
 
 from assay import adapters, code, layout, trust
 from assay.adapters import Adapter, Supply
-from assay.claims import found, graph, merging, people
+from assay.claims import decoding, found, graph, merging, people
 from assay.errors import WrongInput, did_you_mean
 from assay.huggingface import supply as huggingface
 from assay.records import Claim, Contract, Draft, Observation, Param, Params, Question, Tensor
@@ -13,7 +13,7 @@ from assay.stages.job import Job
 from assay.upstream.anchors import Anchors
 from assay.upstream.texts import Texts
 
-GIVEN = ("checkpoint", "weights", "device", "threads", "precision")  # to build, by the worker
+GIVEN = {"build": ("checkpoint", "weights", "device", "threads", "precision"), "preprocess": ("checkpoint",)}  # always
 
 
 def run(job: Job) -> None:
@@ -112,17 +112,29 @@ def _claims(job: Job, module: Any, origin: str, functions: dict[str, str]) -> tu
     _, named = graph.labels(checkpoint)
     supplied, questions = graph.function_claims(functions, _places(module, origin))
     matched, which = found.of_match(job.record("match"))
-    said += graph.graph_claims(checkpoint, probe) + named + supplied + matched
-    said += found.of_source(job.record("source")) + found.of_observation(probe.observation)
+    uses = job.record("source").uses
+    opened, order = found.of_uses(probe.observation, uses)
+    said += opened + graph.graph_claims(checkpoint, probe) + named + supplied + matched
+    said += found.of_source(job.record("source")) + found.of_observation(probe.observation, uses)
     said += huggingface.claims(job.requests.checkpoint_path, checkpoint)
     texts = Texts(job.workspace.at("refs"))
     defaults = code.keywords(module, "postprocess") if functions["postprocess"] == adapters.DRAFTED else {}
     said += found.of_draft(probe.observation, job.record("source"), defaults, texts) if defaults else []
     given = job.experiment.source.options
     sizes = found.of_options(job.record("source"), probe.observation, checkpoint.name, given)
-    claims, asked = people.settle(merging.merge(said), [*which, *sizes, *questions], job.experiment.contract)
+    said += [] if any(c.id == "pre.layout" for c in said) else graph.layout(probe)
+    if functions["postprocess"] == adapters.DRAFTED:
+        said += decoding.activation(probe.observation, _imported(job, probe.observation))
+        said += [] if any(c.id == "labels.count" for c in said) else decoding.choices(probe.observation)
+    claims, asked = people.settle(merging.merge(said), [*which, *sizes, *order, *questions], job.experiment.contract)
     anchors = Anchors(texts, {tree.name for tree in job.record("refs").trees})
     return [anchors.claim(c) for c in claims], asked
+
+
+def _imported(job: Job, seen: "Observation | None") -> dict[str, str]:
+    """Read the files of upstream that the draft may import from."""
+    texts = Texts(job.workspace.at("refs"))
+    return {path: texts.get(path, "") for path in job.record("source").python_files}
 
 
 def _places(module: Any, origin: str) -> dict[str, tuple[str, str]]:
@@ -142,7 +154,7 @@ def _params(job: Job, module: Any) -> dict[str, Param]:
     values: dict[str, tuple[Any, str]] = {}
     for function in code.functions(module):
         for name, default in code.keywords(module, function).items():
-            if name in GIVEN and function == "build":
+            if name in GIVEN.get(function, ()):
                 continue
             taken.setdefault(name, []).append(function)
             if default is not ...:

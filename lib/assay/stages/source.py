@@ -35,6 +35,7 @@ def run(job: Job) -> None:
             candidates=read.candidates,
             scripts=read.scripts,
             snippets=read.snippets,
+            uses=read.uses,
             labels=read.labels,
             configs=read.configs,
             facts=read.facts,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assay.records import Entrypoint, Labels, Module, Weight
-from assay.records.upstream import Candidate, Command, Fact, Script, Snippet
+from assay.records.upstream import Candidate, Command, Fact, Script, Snippet, Use
 from assay.upstream import console, entrypoints, scripts, snippets
 from assay.upstream.building import Builder
 from assay.upstream.callsites import Callsites
@@ -22,6 +22,7 @@ from assay.upstream.origins import Origins
 from assay.upstream.requirements import SKIPPED, Unreadable
 from assay.upstream.scripts import Scripts
 from assay.upstream.settings import Settings
+from assay.upstream.uses import Uses
 from assay.upstream.walking import Walk
 
 MOST_INDEXED, MOST_TEXT, NEAREST, MOST_NOTES, MOST_WALKED = 3_000, 8_000_000, 5, 20, 3
@@ -36,6 +37,7 @@ class Read(NamedTuple):
     candidates: list[Candidate]
     scripts: list[Script]
     snippets: list[Snippet]
+    uses: list[Use]
     labels: list[Labels]
     configs: list[str]
     facts: list[Fact]
@@ -67,6 +69,7 @@ def read(trees: Mapping[str, Path], found: Scripts, tensors: "Sequence[Weight]",
         candidates=[callsites.candidate(ranked) for ranked in best],
         scripts=[_script(entry, index, options, found, consoles) for entry in ranked],
         snippets=snippets.shown(found.texts, [m.path for m in found.modules]),
+        uses=Uses(index, origins, _meant(best), near).all(),
         labels=labels,
         configs=settings.used,
         facts=_facts(ranked, index, origins, _meant(best)),

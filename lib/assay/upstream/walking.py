@@ -1,7 +1,7 @@
 """Follows what a script reads on its way into the model, and what comes out of it, statement by statement."""
 
 import ast
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from assay.upstream.callers import Place
@@ -54,6 +54,27 @@ class Walk:
         except (_Enough, RecursionError):
             self.fed = False
         return self.steps
+
+    def feeds(
+        self,
+        function: Define,
+        given: "Mapping[str, Any]",
+        owner: "Define | None" = None,
+        start: "Define | None" = None,
+        made: "Mapping[str, Any] | None" = None,
+    ) -> bool:
+        """Tell whether a function, of a method that of an object made so, hands the image it is given to the model."""
+        thing = Thing(owner) if owner else None
+        self._count = 0
+        try:
+            self._module(function.file)
+            if start:
+                self._enter(start, [thing], dict(made or {}))
+            self.steps, self.fed, self.done = [], False, False
+            self._enter(function, [thing] if thing else [], dict(given))
+        except (_Enough, RecursionError):
+            return False
+        return self.fed
 
     def _module(self, file: File) -> Scope:
         if file.path not in self._files:

@@ -150,6 +150,15 @@ def test_recipe_faults_name_the_recipe(tmp_path: pathlib.Path) -> None:
     ]
 
 
+def test_a_path_as_one_key_is_no_second_spelling(tmp_path: pathlib.Path) -> None:
+    text = MINIMAL + "source.path: a\nenv.index: {}\nenv.index.url: https://x\n"
+    assert faults(write(tmp_path, {"experiments/x.yaml": text})) == [
+        "experiments/x.yaml:2: source.path: stands as one key; write it as source: {path: ...}",
+        "experiments/x.yaml:3: env.index: stands as one key; write it as env: {index: ...}",
+        "experiments/x.yaml:4: env.index.url: stands as one key; write it as env: {index: {url: ...}}",
+    ]
+
+
 def test_unknown_recipe(tmp_path: pathlib.Path) -> None:
     root = write(tmp_path, {"experiments/x.yaml": MINIMAL + "recipe: yollo\n"})
     none = "experiments/x.yaml:2: recipe: there is no folder 'recipes/yollo'; there are no recipes yet; leave the key out"

@@ -167,8 +167,13 @@ def test_all_wrong_shapes_at_once() -> None:
     assert len(caught.value.faults) == 3
 
 
+def test_a_bare_class_name_is_an_answer() -> None:
+    measured = quality.measure("classification", {"0": "a", "1": "b"}, {"0": "a", "1": "a"})
+    assert measured == quality.measure("classification", {"0": {"label": "a"}, "1": {"label": "b"}}, {"0": "a", "1": "a"})
+
+
 def test_wrong_label_of_a_classification() -> None:
     with pytest.raises(errors.WrongInput, match="labels, 0"):
         quality.measure("classification", {"0": {"label": "a"}}, {"0": ["a"]})
     with pytest.raises(errors.WrongInput, match="predictions, 0"):
-        quality.measure("classification", {"0": "a"}, {"0": "a"})
+        quality.measure("classification", {"0": ["a"]}, {"0": "a"})

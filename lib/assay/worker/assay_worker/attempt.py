@@ -12,12 +12,16 @@ import traceback
 import warnings
 from typing import Any, Callable, List, Optional
 
-from assay_worker import blame, check, distributions, guard_install, load
+from assay_worker import blame, check, distributions, guard_install, load, removed
 from assay_worker.faults import Fault, Places, tagged
 
 SITES = ("site-packages", "dist-packages")
 RELATIVE = re.compile(r"^\s*from\s+\.", re.MULTILINE)
 LONGEST = 500
+ASKED = re.compile(
+    r"cannot import name '(?P<name>\w+)' from '(?P<module>[\w.]+)'"
+    r"|module '(?P<of>[\w.]+)' has no attribute '(?P<missing>\w+)'"
+)
 
 
 def run(job: load.Job) -> dict[str, Any]:
@@ -68,6 +72,8 @@ class Tries:
         self.job, self.places = job, places
         self.failed: dict[str, dict[str, Any]] = {}
         self.numpy: List[tuple[str, str]] = []
+        # Names that are gone from a library are given back where an adapter is drafted: a watched run does that, too.
+        self.gone = {} if job.adapter else removed.GONE
         self._listen()
 
     def _listen(self) -> None:
@@ -98,7 +104,8 @@ class Tries:
             return dict(place, **self.failed[name])
         if _left_behind(module):
             return dict(place, **_said("missing", f"only a folder without a module is there of {module}", name=module))
-        names = [name for name in given.get("names", []) if name != "*"]
+        gone = self.gone.get(module, {})
+        names = [name for name in given.get("names", []) if name != "*" and name not in gone]
         return dict(place, **(self._tried(lambda: _named(module, names), module) or _said("ok")))
 
     def _tried(self, act: Callable[[], Any], module: str) -> Optional[dict[str, Any]]:
@@ -137,11 +144,23 @@ class Tries:
         sys.path[:] = list(dict.fromkeys([*first, *before]))
         sys.argv = [full]
         try:
-            return self._theirs(path, lambda: _import_file(full, folder))
+            return self._theirs(path, lambda: self._imported(full, folder))
         finally:
             sys.path[:], sys.argv = before, arguments
             os.chdir(self.job.root)
             _forget(first)
+
+    def _imported(self, path: str, root: str) -> None:
+        """Import a file; names that its libraries have no more are given back."""
+        while True:
+            try:
+                return _import_file(path, root)
+            except (ImportError, AttributeError) as error:
+                module, name = _asked(error)
+                expression = self.gone.get(module, {}).get(name)
+                if not expression or hasattr(sys.modules.get(module), name):
+                    raise
+                setattr(sys.modules[module], name, removed.evaluated(expression))
 
     def adapter(self) -> dict[str, Any]:
         """Import the adapter, as every other verb would."""
@@ -187,6 +206,14 @@ class Tries:
 
     def _blamed(self, outcome: str, text: str, who: blame.Blame) -> dict[str, Any]:
         return _said(outcome, " ".join(self.places.scrub(text).split())[:LONGEST], *who)
+
+
+def _asked(error: BaseException) -> tuple[str, str]:
+    """Read off an error which name of which module was asked for."""
+    found = ASKED.search(str(error))
+    if not found:
+        return "", ""
+    return (found["of"], found["missing"]) if found["of"] else (found["module"], found["name"])
 
 
 def _announce(what: str) -> None:

@@ -16,7 +16,7 @@ TOLERANCE = 0.02  # of a rate or factor read off a ramp, whose ends ring when it
 MONO, STEREO = ("noise16", "ramp8"), "ramp44"
 MIXES = {1.0: "left channel", stimuli.RIGHT: "right channel", (1 + stimuli.RIGHT) / 2: "mean of the channels",
          1 + stimuli.RIGHT: "sum of the channels"}  # fmt: skip
-IDS = ("pre.sample_rate", "pre.window", "pre.scale", "pre.affine", "pre.normalisation", "pre.decode")
+IDS = ("pre.sample_rate", "pre.window", "pre.scale", "pre.affine", "pre.normalisation", "pre.mixing")
 
 
 class Line(NamedTuple):
@@ -55,19 +55,42 @@ def fit(samples: List[Sample]) -> List[Fact]:
     if noise:
         gains["noise16"] = noise.gain
     normal = _normalisation(sound, gains, spoiled)
-    told += [rate, _window(sound, noise), normal, _affine(noise, normal, spoiled)]
+    told += [rate, *(_pieces(samples, noise) or [_window(sound, noise)]), normal, _affine(noise, normal, spoiled)]
     return told + [_scale(noise, gains, normal), _mixing(rows, gains, normal)]
 
 
 def _rows(samples: List[Sample]) -> Tuple[Dict[str, np.ndarray], str]:
     rows = {}
     for name, tensor in samples:
-        x = np.squeeze(np.asarray(tensor, np.float64))
+        x = np.asarray(tensor, np.float64)
+        x = x.reshape(-1) if _piece(tensor) else np.squeeze(x)
         x = x[None] if x.ndim == 1 else x
         if x.ndim != 2 or x.shape[0] > 2 or x.shape[1] < SHORTEST or (x.shape[0] == 2 and name != STEREO):
             return {}, "not a waveform: its shape is %s" % sorted({str(list(s.tensor.shape)) for s in samples})
         rows[name] = x
     return rows, ""
+
+
+def _piece(tensor: np.ndarray) -> int:
+    """Give the length of the equal pieces that a sound of one channel was cut into, one after the other; else 0."""
+    cut = tensor.ndim == 3 and tensor.shape[1] == 1 and tensor.shape[2] >= SHORTEST
+    return int(tensor.shape[2]) if cut else 0
+
+
+def _pieces(samples: List[Sample], noise: Optional[Found]) -> List[Fact]:
+    """Tell the length of the pieces, where the sounds gave different numbers of them, and what fills the last."""
+    lengths, counts = {_piece(s.tensor) for s in samples}, {s.tensor.shape[0] for s in samples}
+    evidence = [s.name for s in samples]
+    if len(lengths) != 1 or 0 in lengths or len(counts) < 2:
+        return []
+    told = [fact("pre.window", lengths.pop(), unit="samples", evidence=evidence, residual=0.0)]
+    if noise is None or noise.start:
+        return told
+    whole = np.asarray(next(s.tensor for s in samples if s.name == "noise16")).reshape(-1)
+    rest = whole[stimuli.samples("noise16").shape[1] :]
+    if len(rest) and (rest == rest[0]).all():
+        told.append(fact("pre.pad", float(rest[0]), evidence=["noise16"], residual=0.0))
+    return told
 
 
 def _noise(row: np.ndarray) -> Optional[Found]:
@@ -211,13 +234,13 @@ def _scale(noise: Optional[Found], gains: Dict[str, float], normal: Fact) -> Fac
 def _mixing(rows: Dict[str, np.ndarray], gains: Dict[str, float], normal: Fact) -> Fact:
     evidence = [STEREO]
     if STEREO not in rows:
-        return unknown("pre.decode", "the stereo sound did not come through", evidence)
+        return unknown("pre.mixing", "the stereo sound did not come through", evidence)
     if rows[STEREO].shape[0] == 2:
-        return fact("pre.decode", "both channels", evidence=evidence)
+        return fact("pre.mixing", "both channels", evidence=evidence)
     if normal["value"] != "none" or STEREO not in gains or "ramp8" not in gains:
-        return unknown("pre.decode", "how two channels become one is hidden by normalisation", evidence)
+        return unknown("pre.mixing", "how two channels become one is hidden by normalisation", evidence)
     share = gains[STEREO] / gains["ramp8"]
     told = [word for factor, word in MIXES.items() if abs(share - factor) < 0.03]
     if len(told) != 1:
-        return unknown("pre.decode", "the stereo ramp comes out times %.3g" % share, evidence, told)
-    return fact("pre.decode", told[0], evidence=evidence, residual=0.0)
+        return unknown("pre.mixing", "the stereo ramp comes out times %.3g" % share, evidence, told)
+    return fact("pre.mixing", told[0], evidence=evidence, residual=0.0)

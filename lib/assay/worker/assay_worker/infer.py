@@ -44,7 +44,8 @@ def _prepared(job: load.Job, prepare: Callable[..., Any], item: dict[str, Any], 
 
 def preparer(job: load.Job, found: dict[str, Callable[..., Any]]) -> Callable[[str], tuple[dict[str, Any], Any]]:
     """Make the function that turns an item's file into (tensors by name, context)."""
-    preprocess = load.bound(found["preprocess"], job.params, fixed=1) if "preprocess" in found else None
+    given = load.with_checkpoint(job, found.get("preprocess"))
+    preprocess = load.bound(found["preprocess"], given, fixed=1) if "preprocess" in found else None
     names = [i["name"] for i in job.request.get("inputs", [])]
 
     def prepare(file: str) -> tuple[dict[str, Any], Any]:

@@ -160,6 +160,12 @@ def _import(path: str) -> Any:
     return module
 
 
+def with_checkpoint(job: Job, function: Callable[..., Any] | None) -> dict[str, Any]:
+    """Add the checkpoint's path to the parameters of a function that asks for it by name."""
+    asked = function is not None and "checkpoint" in inspect.signature(function).parameters
+    return dict(job.params, checkpoint=job.checkpoint) if asked else job.params
+
+
 def bound(function: Callable[..., Any], given: dict[str, Any], *, fixed: int = 0) -> Callable[..., Any]:
     """Bind the parameters that a signature names, after the first `fixed` ones; refuse a missing one by name."""
     parameters = list(inspect.signature(function).parameters.values())[fixed:]

@@ -44,6 +44,19 @@ MODELS = ("vgg", "resnet", "alexnet", "densenet", "squeezenet", "inception", "mo
 URLS: Given = {"model_urls": "collections.defaultdict(str)"}
 
 
+GONE: Dict[str, Given] = {
+    "numpy": NUMPY,
+    "PIL.Image": IMAGE,
+    "collections": COLLECTIONS,
+    "time": TIME,
+    "fractions": FRACTIONS,
+    "inspect": INSPECT,
+    "scipy.integrate": INTEGRATE,
+    "scipy.signal": SIGNAL,
+    "skimage.measure": MEASURE,
+}
+
+
 def names(module: str, given: Given) -> Callable[[Watch, Any], None]:
     """Make the patch that gives a module its former names back, when upstream asks for one."""
     return lambda watch, owner: _by_name(watch, owner, module, given)

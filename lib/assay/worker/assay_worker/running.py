@@ -51,8 +51,8 @@ def patches() -> Dict[str, List[Patch]]:
     found: Dict[str, List[Patch]] = {
         "torch": [of_torch],
         "cv2": [readers.patch_cv2, sinks.patch_cv2],
-        "numpy": [readers.patch_numpy, removed.names("numpy", removed.NUMPY)],
-        "PIL.Image": [readers.of("PIL.Image.open"), sinks.patch_image, removed.names("PIL.Image", removed.IMAGE)],
+        "numpy": [readers.patch_numpy],
+        "PIL.Image": [readers.of("PIL.Image.open"), sinks.patch_image],
         "PIL.ImageDraw": [sinks.patch_pens, removed.patch_pens],
         "PIL.ImageFont": [removed.patch_fonts],
         "matplotlib.pyplot": [readers.of("matplotlib.pyplot.imread"), sinks.patch_pyplot],
@@ -67,19 +67,14 @@ def patches() -> Dict[str, List[Patch]]:
         "safetensors.torch": [loaders.patch_safetensors],
         "torchvision": [refusals.patch_vision],
         "yaml": [removed.patch_yaml],
-        "collections": [removed.names("collections", removed.COLLECTIONS)],
-        "time": [removed.names("time", removed.TIME)],
-        "fractions": [removed.names("fractions", removed.FRACTIONS)],
-        "inspect": [removed.names("inspect", removed.INSPECT)],
-        "scipy.integrate": [removed.names("scipy.integrate", removed.INTEGRATE)],
-        "scipy.signal": [removed.names("scipy.signal", removed.SIGNAL)],
-        "skimage.measure": [removed.names("skimage.measure", removed.MEASURE)],
         "shutil": [refusals.patch_shutil],
         "json": [sinks.patch_json],
         "pickle": [loaders.patch_pickles("load")],
         "joblib": [loaders.patch_pickles("load")],
         "logging": [sinks.patch_logging],
     }
+    for name, given in removed.GONE.items():
+        found.setdefault(name, []).append(removed.names(name, given))
     for name in removed.MODELS:
         found[f"torchvision.models.{name}"] = [removed.names(f"torchvision.models.{name}", removed.URLS)]
     for how in (*readers.PICTURES, "soundfile.read", "soundfile.info", "scipy.io.wavfile.read"):

@@ -1,0 +1,177 @@
+"""What a drafted decoding does to the model's answer, read off the lines that stood the rehearsal."""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from assay.records import Claim, Draft, Evidence, Observation
+
+KNOWN = {
+    "softmax": "softmax",
+    "log_softmax": "log_softmax",
+    "sigmoid": "sigmoid",
+    "sigmoid_": "sigmoid",
+    "expit": "sigmoid",
+    "tanh": "tanh",
+    "argmax": "argmax",
+    "multinomial": "sample",
+}
+KEEPS = {"softmax", "log_softmax", "sigmoid", "cpu", "detach", "float", "numpy", "from_numpy", "asarray"}
+DEEPEST, MOST_FILES = 3, 400
+PASSED = {"", "postprocess", "prepared_after", "saved_picture", "as_picture"}  # ours
+
+
+def activation(seen: "Observation | None", texts: "Mapping[str, str]") -> "list[Claim]":
+    """Name what is done to the answer's numbers, in order; nothing where a function of upstream's hides it."""
+    draft = _decodes(seen)
+    if draft is None or seen is None or any(f.id == "post.activation" and f.value is not None for f in seen.findings):
+        return []
+    function = _function(ast.parse(draft.text))
+    if function is None:
+        return []
+    called: set[str] = set()
+    words = list(dict.fromkeys(_words(function, _upstream(draft, texts), called)))
+    if _defined(called, texts):
+        return []
+    reason = "" if words else "nothing of the kind is done to the model's answer"
+    return [_of_postprocess("post.activation", ", ".join(words) or "none", reason)]
+
+
+def choices(seen: "Observation | None") -> "list[Claim]":
+    """Name what the answer is chosen from, or count it: the length of the axis whose largest entry is taken."""
+    draft = _decodes(seen)
+    function = _function(ast.parse(draft.text)) if draft else None
+    lists = [names for node in ast.walk(function) if (names := _listed(node))] if function else []
+    if len(lists) == 1:
+        return [_of_postprocess("labels.names", lists[0]), _of_postprocess("labels.count", len(lists[0]))]
+    call = next((run.first for run in seen.runs if run.first), None) if seen else None
+    if function is None or call is None:
+        return []
+    shapes = {f"output{i or ''}": one.shape for i, one in enumerate(call.outputs)}
+    counts = {shapes[name][axis] for name, axis in _chosen(function) if _fits(shapes.get(name), axis)}
+    return [_of_postprocess("labels.count", counts.pop())] if len(counts) == 1 else []
+
+
+def _listed(node: ast.AST) -> "list[str]":
+    """Give the names of a list that one is picked from."""
+    items = node.value.elts if isinstance(node, ast.Subscript) and isinstance(node.value, ast.List) else []
+    names = [item.value for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str)]
+    return names if len(names) == len(items) > 1 else []
+
+
+def _of_postprocess(name: str, value: Any, reason: str = "") -> Claim:
+    evidence = [Evidence(kind="probe", where="outputs/probe.json", text="postprocess, rehearsed")]
+    return Claim(id=name, value=value, status="observed", by="draft", evidence=evidence, reason=reason)
+
+
+def _decodes(seen: "Observation | None") -> "Draft | None":
+    draft = seen.draft if seen is not None else None
+    return draft if draft is not None and "postprocess" in draft.functions else None
+
+
+def _fits(shape: "list[int] | None", axis: int) -> bool:
+    return shape is not None and -len(shape) <= axis < len(shape)
+
+
+def _function(module: ast.Module, name: str = "postprocess") -> "ast.FunctionDef | None":
+    return next((n for n in ast.walk(module) if isinstance(n, ast.FunctionDef) and n.name == name), None)
+
+
+def _upstream(draft: Draft, texts: "Mapping[str, str]") -> "dict[str, ast.FunctionDef]":
+    """Find the functions of the files that the draft imports from, by name."""
+    found: dict[str, ast.FunctionDef] = {}
+    modules = [n.module for n in ast.walk(ast.parse(draft.text)) if isinstance(n, ast.ImportFrom) and n.module]
+    ends = tuple(f"/{m.replace('.', '/')}{tail}" for m in modules for tail in (".py", "/__init__.py"))
+    for path in (p for p in texts if p.endswith(ends)):
+        try:
+            tree = ast.parse(texts[path])
+        except (SyntaxError, ValueError, RecursionError):
+            continue
+        found.update({n.name: n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)})
+    return found
+
+
+def _defined(called: "set[str]", texts: "Mapping[str, str]") -> bool:
+    """Tell whether upstream defines anything that was called and could not be looked into."""
+    if len(texts) > MOST_FILES:
+        return bool(called)
+    pattern = re.compile(rf"^\s*(?:async )?def ({'|'.join(map(re.escape, sorted(called)))})\(", re.MULTILINE)
+    return bool(called) and any(pattern.search(texts[path]) for path in texts)
+
+
+def _words(
+    function: ast.FunctionDef, upstream: "Mapping[str, ast.FunctionDef]", called: "set[str]", depth: int = 0
+) -> "Iterator[str]":
+    """Give the words for what is called in order; `called` gets the names of the rest."""
+    for node in _ordered(function):
+        if _is_largest(node):
+            yield "argmax"
+        name = _called(node)
+        if name in KNOWN:
+            yield KNOWN[name]
+        elif name in upstream and name not in PASSED and depth < DEEPEST and upstream[name] is not function:
+            yield from _words(upstream[name], upstream, called, depth + 1)
+        elif name not in PASSED:
+            called.add(name)
+
+
+def _ordered(function: ast.FunctionDef) -> "list[ast.Call | ast.Assign]":
+    """Give the calls as they are evaluated: what stands inside comes first."""
+    inner = [n for n in ast.walk(function) if isinstance(n, (ast.Call, ast.Assign))]
+    return sorted(inner, key=lambda n: (n.end_lineno or 0, n.end_col_offset or 0))
+
+
+def _called(node: ast.AST) -> str:
+    if not isinstance(node, ast.Call):
+        return ""
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def _is_largest(node: ast.AST) -> bool:
+    """Tell `_, index = torch.max(x, 1)`, of which the second is where the largest entry stands."""
+    if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Tuple):
+        return False
+    return _called(node.value) == "max" and len(node.targets[0].elts) == 2
+
+
+def _chosen(function: ast.FunctionDef) -> "Iterator[tuple[str, int]]":
+    """Give each output whose largest entry along an axis is taken, with the axis."""
+    held: dict[str, str] = {}
+    for node in _ordered(function):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name, parts = node.targets[0].id, getattr(node.value, "elts", [])
+            held.update({f"{name}[{i}]": _output(part, held) for i, part in enumerate(parts)})
+            held[name] = _output(node.value, held)
+        call: Any = node.value if isinstance(node, ast.Assign) and _is_largest(node) else node
+        if _called(call) == "argmax" or call is not node:
+            of_method = isinstance(call.func, ast.Attribute) and _output(call.func.value, held)
+            args = call.args if of_method else call.args[1:]
+            of = of_method or (_output(call.args[0], held) if call.args else "")
+            axis = next((k.value for k in call.keywords if k.arg in ("dim", "axis")), args[0] if args else None)
+            number = _number(axis)
+            if of and number is not None:
+                yield of, number
+
+
+def _number(node: "ast.expr | None") -> "int | None":
+    try:
+        value = ast.literal_eval(node) if node is not None else None
+    except ValueError:
+        return None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _output(node: ast.expr, held: "Mapping[str, str]") -> str:
+    """Name the output that an expression is, its shape as it was; "" for anything else."""
+    if isinstance(node, ast.Name):
+        return held.get(node.id, "")
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "outputs":
+        key = node.slice.value if isinstance(node.slice, ast.Constant) else ""
+        return str(key) if re.fullmatch(r"output\d*", str(key)) else ""
+    if isinstance(node, ast.Subscript):
+        return held.get(ast.unparse(node), "")
+    if isinstance(node, ast.Call) and _called(node) in KEEPS:
+        of_method = isinstance(node.func, ast.Attribute) and _output(node.func.value, held)
+        return of_method or (_output(node.args[0], held) if node.args else "")
+    return ""

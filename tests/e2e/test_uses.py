@@ -1,0 +1,111 @@
+"""Upstream that no script or document runs: a function of its that a caller would hand an input to is called."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import tiny
+from test_claims import EXPERIMENT, claim, lines_of, make, record
+from test_reading import agreements
+from tiny import built, doit, workspace
+
+READER = '''\
+"""Tells dark pictures from bright ones, for whoever asks."""
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+from scale import to_unit
+
+
+class Reader:
+    WORDS = ["dark", "bright"]
+
+    def __init__(self, weights, size=4):
+        self.size, self.words = size, Reader.WORDS
+        self.session = onnxruntime.InferenceSession(weights, providers=["CPUExecutionProvider"])
+
+    def _prepared(self, image):
+        grey = np.asarray(image.convert("L").resize((self.size, self.size)), dtype=np.float32)
+        return to_unit(grey)[None, None]
+
+    def read(self, image):
+        return self.words[int(self.session.run(None, {"image": self._prepared(image)})[0][0].argmax())]
+
+    def predict(self, path):
+        """Say which it is."""
+        return self.read(Image.open(path))
+'''
+CROPPED = '''\
+from PIL import Image
+
+from reader import Reader
+
+
+def board(path, reader):
+    """Read a board of two squares."""
+    whole = Image.open(path)
+    return [reader.read(whole.crop((x, 0, x + 8, 8))) for x in (0, 8)]
+'''
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Experiment tiny has a class that reads files; experiment parts one that is handed parts of pictures."""
+    root = make(tmp_path_factory.mktemp("uses") / "repo")
+    (root / "upstream/predict.py").unlink()
+    (root / "upstream/README.md").write_text("# Tiny\n")
+    parts = root / "parts"
+    parts.mkdir()
+    for name in ("scale.py", "names.py"):
+        (parts / name).write_bytes((root / "upstream" / name).read_bytes())
+    (root / "upstream/reader.py").write_text(READER)
+    (parts / "reader.py").write_text(READER.partition("    def predict")[0])
+    (parts / "boards.py").write_text(CROPPED)
+    tiny.add_experiment(root, "parts", EXPERIMENT.replace("path: upstream", "path: parts"))
+    yield root
+    assert tiny.left_behind(root) == []
+
+
+def test_a_class_that_reads_files_is_enough(repo: Path) -> None:
+    done = doit(repo, "report", "exp=tiny")
+    assert done.code in (0, 1) and "Traceback" not in done.text, done.text
+    contract = record(repo, "contract")
+    by = contract["functions"]
+    assert (by["preprocess"], by["postprocess"], contract["questions"]) == ("drafted", "drafted", [])
+    assert agreements(repo, "tiny") == {("same", "same", "same")}
+    assert contract["labels"] == ["dark", "bright"]
+    seen = {c["id"]: c["value"] for c in contract["claims"]}
+    assert (seen["run.call"], seen["post.activation"], seen["pre.size"]) == ("reader:Reader.predict", "argmax", [4, 4])
+    assert "run.entry" not in seen and "pre.batch" not in seen, "how many at once is its caller's choice"
+
+
+def test_the_adapter_makes_upstreams_object_from_the_checkpoint_at_hand(repo: Path) -> None:
+    built(repo, "tiny", "contract")
+    text = (workspace(repo, "tiny") / "scripts/adapter.py").read_text()
+    assert "def preprocess(path, *, checkpoint):" in text
+    assert "Reader(weights=checkpoint)  # to call Reader.predict" in text
+    assert "reader.session = None" in text, "the network itself is not loaded twice"
+    assert lines_of(claim(repo, "run.call")) == ["upstream/reader.py:24"]
+
+
+def test_the_function_is_found_again_where_upstream_moves_it(repo: Path) -> None:
+    built(repo, "tiny", "agree")
+    file = repo / "upstream/reader.py"
+    file.write_text("# A line more.\n" + file.read_text())
+    again = built(repo, "tiny", "agree")
+    file.write_text(file.read_text().partition("\n")[2])
+    assert "probe" not in again and "match" not in again
+    assert agreements(repo, "tiny") == {("same", "same", "same")}
+
+
+def test_what_a_caller_makes_before_is_asked_for_and_not_guessed(repo: Path) -> None:
+    built(repo, "parts", "contract")
+    contract = record(repo, "contract", "parts")
+    assert contract["functions"]["preprocess"] == "none"
+    asked = {q["id"]: q["ask"] for q in contract["questions"]}
+    assert "parts/boards.py:9" in asked["pre.decode"]
+    seen = {c["id"]: c["value"] for c in contract["claims"]}
+    assert seen["pre.size"] == [4, 4] and seen["labels.names"] == ["dark", "bright"]

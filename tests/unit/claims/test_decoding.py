@@ -1,0 +1,73 @@
+"""What a rehearsed postprocess does to the answer, read off its lines."""
+
+import pytest
+
+from assay.claims.decoding import activation, choices
+from assay.records import ArrayFacts, Draft, Finding, ModelCall, Observation, Watched
+
+UPSTREAM = {"up/post.py": "import torch\n\n\ndef decode(x):\n    return torch.sigmoid(x)\n\n\ndef plain(x):\n    return x\n"}
+
+
+def facts(shape):
+    return ArrayFacts(name="", dtype="float32", shape=shape, minimum=0.0, maximum=1.0, mean=0.5, nonfinite=0)
+
+
+def seen(*lines, imports="", findings=(), functions=("postprocess",), shape=(1, 5, 8, 8)):
+    body = "".join(f"    {line}\n" for line in lines)
+    text = f'{imports}\n\ndef postprocess(outputs, ctx):\n    x = torch.from_numpy(outputs["output"])\n{body}'
+    call = ModelCall(method="forward", where="", inputs=[], outputs=[facts(list(shape))])
+    return Observation(
+        status="seen",
+        runs=[Watched(input="a", outcome="ok", first=call)],
+        findings=list(findings),
+        draft=Draft(text=text, by="drafted", functions=list(functions), rehearsals=[]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "value"),
+    [
+        (["return x"], "none"),
+        (["return torch.softmax(x, 1).argmax(1)"], "softmax, argmax"),
+        (["_, best = torch.max(x, 1)", "return best"], "argmax"),
+        (["return torch.max(x)"], "none"),
+        (["return F.log_softmax(x, dim=1)", ""], "log_softmax"),
+        (["return decode(x)"], "sigmoid"),
+        (["return plain(x)"], "none"),
+    ],
+)
+def test_activations_in_order(lines, value):
+    [claim] = activation(seen(*lines, imports="from post import decode, plain"), UPSTREAM)
+    assert (claim.id, claim.value, claim.status) == ("post.activation", value, "observed")
+
+
+def test_what_a_function_of_upstreams_hides_is_not_said():
+    assert activation(seen("return ctx.decode(x)"), UPSTREAM) == []
+
+
+def test_a_probe_that_saw_it_is_not_contradicted():
+    known = Finding(id="post.activation", value="softmax")
+    assert activation(seen("return x", findings=[known]), UPSTREAM) == []
+
+
+def test_of_a_postprocess_that_failed_nothing_is_said():
+    observed = seen("return x.argmax(1)", functions=("preprocess",))
+    assert activation(observed, UPSTREAM) == choices(observed) == activation(None, {}) == choices(None) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        (["return x.argmax(1)"], {"labels.count": 5}),
+        (["_, best = torch.max(x, dim=1)", "return best"], {"labels.count": 5}),
+        (["pair = (x, x)", "y = pair[1]", "return torch.argmax(torch.softmax(y, 1), dim=1)"], {"labels.count": 5}),
+        (["return x.argmax(1), x.argmax(2)"], {}),  # of two lengths
+        (["return x[0].argmax(1)"], {}),  # another shape by then
+        (["return x.argmax()"], {}),
+        (["return x.argmax(9)"], {}),
+        (["return ['dark', 'bright'][int(x.argmax(1))]"], {"labels.count": 2, "labels.names": ["dark", "bright"]}),
+        (["return [1, 2][int(x.max())]"], {}),
+    ],
+)
+def test_what_the_answer_is_chosen_from(lines, found):
+    assert {claim.id: claim.value for claim in choices(seen(*lines))} == found
