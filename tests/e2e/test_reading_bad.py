@@ -125,6 +125,8 @@ def test_open_questions_are_printed_with_how_to_answer(repo: Path) -> None:
     assert rows[0] == "raises: 2 open questions" and len(rows) == 5
     assert rows[1].startswith("1. pre.function: ") and "give preprocess() in a recipe" in rows[1]
     assert rows[2].startswith("   in experiments/raises.yaml: contract: {pre.function: {is: VALUE, by: YOU")
+    told = doit(repo, "ask", "exp=raises", "--json")
+    assert told.code == 3 and [q["id"] for q in json.loads(told.out)["raises"]] == ["pre.function", "post.function"]
 
 
 # ---------------------------------------------------------------- runs that do more than they should

@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assay import files
+from assay.canonical import dumps
 from assay.commandline import Line, experiments_of
 from assay.commands.show import contract_of
 from assay.config.answers import with_answer
@@ -24,6 +25,8 @@ HOW = "  answer: the number of an option, a value of your own, ? for unknown, or
 def run(session: Session, line: Line) -> int:
     """Ask the open questions of each experiment on the terminal; without one, print them and how to answer."""
     names = experiments_of(line, known_experiments(session.root))
+    if line.json:
+        return _told(session, names)
     left = 0
     with opened() as screen:
         for name, build in session.builds(names).items():
@@ -37,6 +40,13 @@ def run(session: Session, line: Line) -> int:
                 if screen is None:
                     print("\n".join([*_question(asked), _how(asked, build.experiment.file)]))
     return NEEDS_ANSWER if left else DONE
+
+
+def _told(session: Session, names: "list[str]") -> int:
+    """Print the open questions of each experiment for a machine; nothing is asked."""
+    found = {name: contract_of(name, build)["questions"] for name, build in session.builds(names).items()}
+    print(dumps(found), end="")
+    return NEEDS_ANSWER if any(found.values()) else DONE
 
 
 class Asked(NamedTuple):

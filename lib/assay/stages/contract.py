@@ -144,7 +144,9 @@ def _places(module: Any, origin: str) -> dict[str, tuple[str, str]]:
 
 
 # ---------------------------------------------------------------- parameters
-def _no_adapter(recipe: str) -> str:
+def _no_taker(module: Any, recipe: str) -> str:
+    if code.functions(module):
+        return "remove it: no function of the adapter has a parameter"
     return f"there is no {recipe}/adapter.py that could: put one there" if recipe else "remove it: there is no adapter"
 
 
@@ -166,7 +168,7 @@ def _params(job: Job, module: Any) -> dict[str, Param]:
     unknown = [n for n in given if n not in taken]
     if unknown:
         known = sorted(taken)
-        mend = did_you_mean(unknown[0], known) if known else _no_adapter(job.experiment.recipe)
+        mend = did_you_mean(unknown[0], known) if known else _no_taker(module, job.experiment.recipe)
         raise WrongInput(f"no adapter function takes params.{unknown[0]}", where=job.experiment.file, mend=mend)
     defaults = job.experiment.defaults
     for name, value in given.items():
