@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from assay.observation.attempts import attempts, role_of
+from assay.observation.attempts import attempts, home, role_of
 from assay.records import Command, Entrypoint, Import, Module, Option, Script, Snippet, Source
 
 
@@ -58,6 +58,28 @@ def test_a_person_s_options_come_last_and_win():
     assert argvs(found, given={"input_size": 320, "cpu": True}) == [
         ["--weights", "@checkpoint", "--input-size", "320", "--cpu"]
     ]
+
+
+def test_a_script_that_trains_by_default_is_told_to_infer():
+    mode = option("--mode", default="train", choices=["train", "test"])
+    assert argvs(source(mode, option("--img", default="a.png"))) == [["--mode", "test", "--img", "@input"]]
+    other = option("--mode", default="fast", choices=["fast", "test"])
+    assert argvs(source(other, option("--img", default="a.png"))) == [["--img", "@input"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "files", "cwd"),
+    [
+        ("open('models/names.json')", {"net/models/names.json"}, ""),
+        ("open('models/names.json')", {"net/models/names.json", "net/src/models/names.json"}, "src"),
+        ("open('./models/names.json')", {"net/models/names.json"}, ""),
+        ("open('names.json')", {"net/names.json"}, "src"),  # by its name alone it may be anything
+        ("", set(), "src"),
+    ],
+)
+def test_a_script_is_started_where_the_files_that_it_names_are(text: str, files: Any, cwd: str):
+    [way] = [a._replace(cwd="src") for a in attempts(source(option("--img", default="a.png")), "a.pth", {}, ())]
+    assert home(way, text, files) == cwd
 
 
 def test_folders_are_given_a_folder():

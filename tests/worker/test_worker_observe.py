@@ -343,7 +343,7 @@ y = model(x.to('cuda'))
         assert call["outputs"]["shape"] == [1, 2]
         assert all("CPU" in what for what in said(run)) and len(said(run)) == 4
 
-    def test_another_method_of_the_model_is_the_call(self, torched: Observe) -> None:
+    def test_a_method_that_makes_the_tensors_itself_is_not_the_call(self, torched: Observe) -> None:
         script = """
 import sys, torch
 from net import Net
@@ -353,14 +353,9 @@ print(model.detect(sys.argv[2], threshold=0.25))
 """
         run = torched(script, "@checkpoint", "@input")
         assert run["outcome"] == "ok", run["log"]
-        outer, inner = events(run, "call")
-        assert (outer["method"], outer["args"], outer["kwargs"]) == (
-            "detect",
-            [{"path": "@input"}],
-            {"threshold": 0.25},
-        )
-        assert (inner["method"], inner["within"], inner["args"][0]["shape"]) == ("forward", outer["id"], [1, 3])
-        assert outer["outputs"]["dtype"] == "bool"
+        [call] = events(run, "call")
+        assert (call["method"], call["main"], call["args"][0]["shape"]) == ("forward", True, [1, 3])
+        assert "within" not in call and call["outputs"]["shape"] == [1, 2]
         assert [e["path"] for e in events(run, "read")] == ["@input"]
 
     def test_a_pickled_module_needs_trust(self, torched: Observe, weights: Path) -> None:

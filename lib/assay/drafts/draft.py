@@ -354,7 +354,7 @@ class _Writer:
 PICTURES = {
     "as_picture": '''def as_picture(image, bgr):
     """Return a picture as an array of bytes, red first."""
-    array = np.clip(np.asarray(image), 0, 255).astype(np.uint8)
+    array = np.clip(np.rint(image) if bgr else np.asarray(image), 0, 255).astype(np.uint8)  # cv2 rounds
     return array[..., ::-1] if bgr and array.ndim == 3 else array
 ''',
     "saved_picture": '''def saved_picture(image):

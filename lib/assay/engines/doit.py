@@ -251,6 +251,8 @@ class Run:
     def failed(self, task: Any, fail: Any) -> None:
         """Keep what doit itself holds against a task."""
         if task.name not in self.faults and type(fail).__name__ != "UnmetDependency":
+            if fail.traceback and "--debug" in self.line.flags:
+                print("".join(fail.traceback), file=sys.stderr, end="")
             text = getattr(fail, "exception", None) or getattr(fail, "message", "") or fail.get_msg()
             self.faults[task.name] = (
                 _bug(task.name, fail) if fail.traceback else StageFailed(str(text), where=task.name)

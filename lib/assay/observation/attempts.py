@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from assay.records import Command, Option, Script, Source, Use
@@ -44,6 +44,7 @@ INFERS = re.compile(
 ASKS = {"-h", "--help", "--version"}  # a command that only tells of itself
 LIBRARIES = {"image": ("cv2", "PIL", "skimage", "imageio", "torchvision", "matplotlib"),
              "audio": ("soundfile", "librosa", "torchaudio", "wave", "pydub", "audioread")}  # fmt: skip
+NAMED = re.compile(r"""['"]([\w.-]+(?:/[\w.-]+)+)['"]""")  # a file, by a relative path
 PLACEHOLDER = re.compile(r"[<>{}|]|\[[a-z]|\.\.\.|(^|\s)(path/to|your_)", re.IGNORECASE)
 OLD = re.compile(r"change|history|release|news", re.IGNORECASE)  # documents that tell how it used to be
 DOCUMENTED = "a document runs it"  # the reason of an entrypoint
@@ -217,6 +218,14 @@ def _home(source: Source, tree: str, path: str) -> str:
     return folder if folder and wants & names and not wants & names & top else ""
 
 
+def home(way: Attempt, text: str, files: "Collection[str]") -> str:
+    """Start a script at the tree's top where the files that it names lie as seen from there."""
+    named = {posixpath.normpath(one) for one in NAMED.findall(text)}
+    top = sum(f"{way.tree}/{name}" in files for name in named)
+    own = sum(f"{way.tree}/{way.cwd}/{name}" in files for name in named)
+    return "" if way.cwd and "script" in way.entry and top > own else way.cwd
+
+
 # ---------------------------------------------------------------- arguments
 def _by_defaults(source: Source, script: Script, tree: str) -> "list[str] | None":
     """Start a script with its defaults, our checkpoint and our input in their places; None when one is missing."""
@@ -234,7 +243,17 @@ def _by_defaults(source: Source, script: Script, tree: str) -> "list[str] | None
             if not option.choices:
                 return None
             argv += [*_flags(option)[-1:], str(option.choices[0])]
+        elif _chosen(option):
+            argv += [*_flags(option)[-1:], _chosen(option)]
     return argv
+
+
+def _chosen(option: Option) -> str:
+    """Choose to infer where a script would train by default."""
+    words = [str(choice) for choice in option.choices]
+    if not _flags(option) or not TRAINS.fullmatch(str(option.default)):
+        return ""
+    return next((word for word in words if INFERS.fullmatch(word)), "")
 
 
 def _documented(source: Source, script: Script, words: "Sequence[str]", tree: str) -> "list[str] | None":

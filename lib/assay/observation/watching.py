@@ -13,7 +13,7 @@ from assay.drafts.draft import Draft as Drafted
 from assay.drafts.draft import draft as write
 from assay.errors import StageFailed
 from assay.observation import own_data, variants
-from assay.observation.attempts import Attempt, attempts
+from assay.observation.attempts import Attempt, attempts, home
 from assay.observation.judging import PROVED, judged, made
 from assay.observation.samples import samples, wanted_suffix
 from assay.records import Argument, Draft, Finding, Intervention, Observation, Watched
@@ -82,7 +82,10 @@ def _of_match(job: "Job") -> "Drafted | None":
 
 
 def _ready(job: "Job", ways: "list[Attempt]") -> "list[Attempt]":
-    """Write the build of the match before what works with a model; leave that out where there is none."""
+    """Start each where its files lie; write the build of the match before what works with a model, if there is one."""
+    files = {f"{tree.name}/{file.path}" for tree in job.record("refs").trees for file in tree.files}
+    texts = Texts(job.workspace.at("refs"))
+    ways = [way._replace(cwd=home(way, texts.get(way.where, ""), files)) for way in ways]
     draft = _of_match(job) if any(way.builds for way in ways) else None
     return [_with_build(way, draft.text) if way.builds and draft else way for way in ways if draft or not way.builds]
 

@@ -216,6 +216,7 @@ class Source(Record, frozen=True, kw_only=True):
     by_suffix: dict[str, int]
     python_files: list[str]
     documents: list[str]
+    notebooks: list[str] = []
     requirements: list[Requirement]
     unreadable: list[str]
     modules: list[Module] = []

@@ -17,7 +17,8 @@ def run(job: Job) -> None:
         suffixes.update(found.by_suffix)
     python_files = [f"{name}/{p}" for name, f in surveys.items() for p in f.python_files]
     documents = [f"{name}/{p}" for name, f in surveys.items() for p in f.documents]
-    parsed = scripts.read(trees, python_files, documents)
+    notebooks = [f"{name}/{p}" for name, f in surveys.items() for p in f.notebooks]
+    parsed = scripts.read(trees, python_files, documents, notebooks)
     checkpoint = job.record("checkpoint")
     read = reading.read(trees, parsed, checkpoint.tensors, checkpoint.name)
     job.write(
@@ -27,6 +28,7 @@ def run(job: Job) -> None:
             by_suffix=dict(suffixes),
             python_files=python_files,
             documents=documents,
+            notebooks=notebooks,
             requirements=[r for f in surveys.values() for r in f.requirements],
             unreadable=[*(f"{name}/{p}" for name, f in surveys.items() for p in f.unreadable), *parsed.left_out],
             modules=parsed.modules,

@@ -46,6 +46,7 @@ def survey(tree: Path) -> Source:
         files=len(files),
         by_suffix=dict(sorted(suffixes.items())),
         python_files=[name for name in files if name.endswith(".py")],
+        notebooks=[name for name in files if name.endswith(".ipynb")],
         documents=[name for name in files if DOCUMENT.fullmatch(name.rpartition("/")[2])],
         requirements=declared.requirements,
         unreadable=declared.unreadable,
@@ -121,9 +122,9 @@ def made(name: str, specifier: str, marker: str, file: str, line: int, kind: str
     )
 
 
-def content(path: Path) -> str:
+def content(path: Path, most: int = READ) -> str:
     """Read a small text file, in whatever encoding it announces."""
-    data = raw(path)
+    data = raw(path, most)
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = data.decode("utf-16" if wide else "utf-8-sig")
@@ -134,15 +135,15 @@ def content(path: Path) -> str:
     return text
 
 
-def raw(path: Path) -> bytes:
+def raw(path: Path, most: int = READ) -> bytes:
     """Read a small file's bytes."""
     try:
         with open(path, "rb") as file:
-            data = file.read(READ + 1)
+            data = file.read(most + 1)
     except OSError as error:
         raise Unreadable((error.strerror or "cannot be read").lower()) from None
-    if len(data) > READ:
-        raise Unreadable(f"longer than {READ} bytes")
+    if len(data) > most:
+        raise Unreadable(f"longer than {most} bytes")
     return data
 
 

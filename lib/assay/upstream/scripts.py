@@ -11,10 +11,12 @@ from assay.canonical import dumps
 from assay.files import text_sha256
 from assay.records import Module
 from assay.upstream import entrypoints, importing
+from assay.upstream.notebooks import code
 from assay.upstream.requirements import Unreadable, content, raw
 
 MOST_FILES = 3_000
 MOST_DOCUMENTS = 50
+MOST_NOTEBOOKS, LARGEST_NOTEBOOK = 12, 6 << 20  # its pictures lie in it
 MOST_KEPT = 8_000_000  # characters; parsed they take some hundred times that
 
 
@@ -26,13 +28,16 @@ class Scripts(NamedTuple):
     documented: set[str]  # the files that a document runs
     left_out: list[str]
     texts: dict[str, str]  # of the documents
+    notebooks: dict[str, str]  # their code
     parsed: dict[str, tuple[str, ast.Module]]  # the first files, as far as they can be kept
 
 
-def read(trees: Mapping[str, Path], python_files: Sequence[str], documents: Sequence[str]) -> Scripts:
+def read(
+    trees: Mapping[str, Path], python_files: Sequence[str], documents: Sequence[str], notebooks: Sequence[str] = ()
+) -> Scripts:
     """Read the files, the outermost first, and no more than can be kept."""
     chosen = sorted(python_files, key=_outermost)[:MOST_FILES]
-    found = Scripts([], {}, set(), [], {}, {})
+    found = Scripts([], {}, set(), [], {}, {}, {})
     kept = 0
     for path in sorted(chosen):
         try:
@@ -50,6 +55,11 @@ def read(trees: Mapping[str, Path], python_files: Sequence[str], documents: Sequ
             found.documented.update(entrypoints.commands(path, found.texts[path]))
         except Unreadable:
             continue  # a document that cannot be read shows nothing
+    for path in sorted(notebooks, key=_outermost)[:MOST_NOTEBOOKS]:
+        try:
+            found.notebooks[path] = code(content(_place(trees, path), LARGEST_NOTEBOOK))
+        except Unreadable:
+            continue
     if len(python_files) > MOST_FILES:
         found.left_out.append(f"the imports of {len(python_files) - MOST_FILES} Python files (more than {MOST_FILES})")
     return found

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping
 
 from assay.records.upstream import Command, Snippet
+from assay.upstream.entrypoints import named
 
 MOST_SNIPPETS, LONGEST, MOST_WORDS, MOST_COMMANDS = 10, 4_000, 60, 400
 PYTHONS = ("python", "py", "python3", "pycon", "ipython")
@@ -14,6 +15,8 @@ FENCE = re.compile(r"^\s*(```+|~~~+)\s*([\w+-]*)")
 PROMPT = re.compile(r"^\s*(\$|>(?!>)|%|!)\s*")
 PYTHON = re.compile(r"(?:^|[\s;&(`])(?:[A-Z_]+=\S+\s+)*python[\d.]*\s+(?P<rest>.+)$")
 CHANGE = re.compile(r"(?:^|&&|;)\s*cd\s+([^\s;&]+)")
+MOST_WHOLE, LONGEST_WHOLE = 3, 40_000  # notebooks
+TRAINS = re.compile(r"\.backward\(|\boptimi[sz]er\b|\.fit\(")
 DOTS = re.compile(r"^(>>>|\.\.\.) ?")
 
 
@@ -167,10 +170,18 @@ def own_modules(python_files: Collection[str]) -> "set[str]":
     return found - {"setup", "tests", "test", "docs", "torch", "numpy"}
 
 
-def shown(documents: Mapping[str, str], python_files: Collection[str]) -> "list[Snippet]":
-    """List the snippets of all documents, those of the outermost first."""
+def shown(documents: Mapping[str, str], notebooks: Mapping[str, str], python_files: Collection[str]) -> "list[Snippet]":
+    """List the snippets of all documents, those of the outermost first; then what notebooks do without training."""
     own = own_modules(python_files)
     found: list[Snippet] = []
     for document in sorted(documents, key=lambda d: (d.count("/"), d)):
         found += snippets(document, documents[document], own)
-    return found[:MOST_SNIPPETS]
+    whole = [Snippet(path=path, line=1, text=code) for path, code in notebooks.items() if _uses(code, own)]
+    likely = sorted(
+        whole, key=lambda s: (-named(posixpath.basename(s.path).partition(".")[0]), s.path.count("/"), s.path)
+    )
+    return [*found[:MOST_SNIPPETS], *likely[:MOST_WHOLE]]
+
+
+def _uses(code: str, own: "set[str]") -> bool:
+    return len(code) <= LONGEST_WHOLE and not TRAINS.search(code) and bool(_imports(code) & own)

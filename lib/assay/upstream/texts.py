@@ -27,7 +27,7 @@ class Texts(Mapping[str, str]):
 
     def __iter__(self) -> "Iterator[str]":
         found = (p for p in sorted(self._refs.rglob("*")) if p.suffix in WRITTEN and p.is_file())
-        return (p.relative_to(self._refs).as_posix() for p in found)
+        return (p.relative_to(self._refs).as_posix() for p in found if p.stat().st_size <= LARGEST)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

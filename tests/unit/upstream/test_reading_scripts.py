@@ -131,5 +131,5 @@ def test_ten_thousand_files_are_not_all_read(tmp_path: Path) -> None:
     from assay.upstream import reading, scripts
 
     modules = [Module(path=f"t/f{n}.py", imports=[]) for n in range(10_000)]
-    found = reading.read({"t": tmp_path}, scripts.Scripts(modules, {}, set(), [], {}, {}), [])
+    found = reading.read({"t": tmp_path}, scripts.Scripts(modules, {}, set(), [], {}, {}, {}), [])
     assert found.notes == ["10000 of 10000 Python files, the farthest from the entrypoints, were not looked into"]

@@ -6,11 +6,13 @@ import contextlib
 import importlib
 import json
 import os
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from assay_worker import load, observe, stimuli, tensors
 from assay_worker.fit import fit
 
+LAYOUTS = {"NCHW": slice(2, 4), "NHWC": slice(1, 3), "CHW": slice(1, 3), "HWC": slice(0, 2)}
+ONE_SIZE = "a picture of another size is refused"
 COSTLY = ("numpy", "torch", "cv2", "PIL.Image", "onnxruntime", "scipy", "skimage", "torch.utils.data")
 
 
@@ -21,7 +23,12 @@ def run(job: load.Job) -> Dict[str, Any]:
     files = [os.path.relpath(one.file, job.root) for one in made]
     inputs = [*files, *job.request.get("inputs", []), *job.request.get("samples", [])]
     runs = observe.watch(job, inputs[:1], 0)
-    if any(e["is"] == "call" for run in runs for e in run["events"]):  # else the others would end as this one did
+    taken = _size_taken(job, runs) if kind == "image" else None
+    if taken is not None:
+        stimuli.of_size(taken)
+        made = stimuli.make(kind, job.path("stimuli", ""), job.request.get("ending", ""))
+        runs = observe.watch(job, inputs[:1], 0)
+    if _called(runs):  # else the others would end as this one did
         _warm(runs[0])
         job.request["stop"] = "enter"  # of made-up inputs, what reaches the model is enough
         runs += observe.watch(job, files[1:], 1)
@@ -34,6 +41,23 @@ def run(job: load.Job) -> Dict[str, Any]:
         "first": first,
         "findings": _fitted(job, kind, made, first) if kind else [],
     }
+
+
+def _called(runs: List[Dict[str, Any]]) -> bool:
+    return any(e["is"] == "call" for run in runs for e in run["events"])
+
+
+def _size_taken(job: load.Job, runs: List[Dict[str, Any]]) -> Optional[Tuple[int, int]]:
+    """Give the size of upstream's own sample, where that comes to the model and a made-up picture is refused."""
+    samples = job.request.get("samples", [])
+    if _called(runs) or not samples or runs[0]["outcome"] != "failed":
+        return None
+    if not _called(observe.watch(job, samples[:1], 0)):
+        return None
+    from PIL import Image
+
+    with Image.open(os.path.join(job.root, samples[0])) as picture:
+        return (picture.width, picture.height)
 
 
 def _warm(run: Dict[str, Any]) -> None:
@@ -57,8 +81,22 @@ def _fitted(job: load.Job, kind: str, made: List[Any], first: List[Dict[str, Any
     found = fit(kind, seen) if any(one["tensors"] for one in seen) else {"facts": []}
     facts = [dict(fact) for fact in found["facts"]]
     main = next((fact["tensor"] for fact in facts), "")
+    if stimuli.ONLY:
+        _tell_size(facts, [one["tensors"][main].shape for one in seen if main in one["tensors"]])
     typed = not any(one.get("listed") for one in first)  # a list of numbers has no type of its own
     return [fact for fact in facts if fact["tensor"] == main and (typed or fact["id"] != "pre.dtype")]
+
+
+def _tell_size(facts: List[Dict[str, Any]], shapes: List[Any]) -> None:
+    """Say of pictures that all had to have one size that it is the tensor's, where it is."""
+    width, height = stimuli.ONLY[0]
+    layout = next((fact["value"] for fact in facts if fact["id"] == "pre.layout"), None)
+    if layout not in LAYOUTS or any(tuple(shape[LAYOUTS[layout]]) != (height, width) for shape in shapes):
+        return
+    said = {"pre.size": [height, width], "pre.resize": "none"}
+    for fact in facts:
+        if fact["id"] in said:
+            fact.update(value=said[fact["id"]], identified=True, alternatives=[], reason=ONE_SIZE)
 
 
 def _first(job: load.Job, run: Dict[str, Any], index: int) -> Dict[str, Any]:

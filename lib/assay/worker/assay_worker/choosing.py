@@ -65,7 +65,7 @@ def _is_sample(watch: Watch, path: str, wanted: str) -> bool:
     if not given or (wanted and kind(given) != wanted) or NO_INPUT.search(os.path.basename(path)):
         return False
     there = watch.exists(path)
-    if in_snippet(watch, path):
+    if in_snippet(watch, path) and not _is_other(watch, path, there):
         return True
     if not there:
         return not WEIGHTS.search(path)
@@ -85,9 +85,14 @@ def in_snippet(watch: Watch, path: str) -> bool:
     return bool(name) and name in str(snippet.get("text", "")) and not WEIGHTS.search(path)
 
 
+def _is_other(watch: Watch, path: str, there: bool) -> bool:
+    """Tell a data file that is there and of another kind than the input: anchors, a table of names."""
+    return there and bool(kind(path)) and kind(path) != kind(watch.tree.given)
+
+
 def may_be(watch: Watch, path: str) -> bool:
     """Tell whether a file opened by its name alone can be a sample: of the same kind as the input, or not there."""
-    if in_snippet(watch, path):
+    if in_snippet(watch, path) and not _is_other(watch, path, watch.exists(path)):
         return bool(watch.tree.given)
     if kind(path):
         return kind(path) == kind(watch.tree.given)

@@ -33,7 +33,8 @@ def follow(watch: Watch, kind: type) -> None:
 
 def _method(watch: Watch, name: str, original: FunctionType) -> Function:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        free = not watch.busy and watch.listening() and watch.waiting is None
+        within = watch.waiting is not None and not (name == "forward" and _makes_tensors(watch.waiting, self))
+        free = not watch.busy and watch.listening() and not within
         if not free or not isinstance(self, torch_modules.module_class()):
             return original(self, *args, **kwargs)
         if name == "forward":
@@ -59,14 +60,19 @@ def _waited(watch: Watch, waiting: Waiting, original: FunctionType) -> Any:
     return outputs
 
 
-def begin_waiting(watch: Watch) -> bool:
+def begin_waiting(watch: Watch, module: Any) -> bool:
     """Record the method that waits, now that a module is called within it; tell whether there was one."""
     waiting = watch.waiting
-    if waiting is None or waiting.event is not None:
+    if waiting is None or waiting.event is not None or _makes_tensors(waiting, module):
         return False
     waiting.event = torch_modules.begun(watch, waiting.module, waiting.name, waiting.args, waiting.kwargs)
     watch.entered(waiting.event["id"], torch_modules._hold_tensors(waiting.args, waiting.kwargs))
     return True
+
+
+def _makes_tensors(waiting: Waiting, module: Any) -> bool:
+    """Tell a method that makes the tensors for its own module: then that module's call is the model's."""
+    return module is waiting.module and not torch_modules._hold_tensors(waiting.args, waiting.kwargs)
 
 
 def let_go_before(watch: Watch, original: Function) -> Function:

@@ -41,6 +41,9 @@ RIGHT = -0.5  # the right channel of a stereo ramp is this many times the left o
 FILES = ["long", "short", "spaced", "values", "empty"]
 
 
+ONLY: List[Tuple[int, int]] = []  # the one size that every picture has, where others are refused
+
+
 class Stimulus(NamedTuple):
     """One input file: what it is called, where it lies, and what kind of thing it holds."""
 
@@ -74,7 +77,13 @@ def names(kind: str) -> List[str]:
 
 def size(name: str) -> Tuple[int, int]:
     """Give a picture's width and height."""
-    return dict(PICTURES)[name]
+    return ONLY[0] if ONLY else dict(PICTURES)[name]
+
+
+def of_size(wanted: Tuple[int, int]) -> None:
+    """Give every picture one size from now on."""
+    ONLY[:] = [wanted]
+    pixels.cache_clear()
 
 
 def rate(name: str) -> int:

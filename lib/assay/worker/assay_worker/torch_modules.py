@@ -247,7 +247,7 @@ def _has_weights(module: Any) -> bool:
 
 def record(watch: Watch, module: Any, method: str, act: Any, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
     """Make a call of a module and record it."""
-    outer = methods.begin_waiting(watch)
+    outer = methods.begin_waiting(watch, module)
     if outer and not watch.listening():
         return act()  # a method with tensors for arguments is the call; what it calls is its own affair
     event = begun(watch, module, method, args, kwargs)
