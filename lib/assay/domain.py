@@ -20,6 +20,7 @@ class SourceSpec(NamedTuple):
     path: str = ""
     entry: tuple[str, ...] = ()  # the files that run the model
     options: dict[str, Any] = {}  # of the entrypoint's command line, where its default is not meant
+    meant: str = ""  # the class, where a person said which of several that fit
 
 
 class IndexSpec(NamedTuple):

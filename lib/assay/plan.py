@@ -110,7 +110,7 @@ STAGES = (
         "match",
         "the class and the arguments that the weights belong to, proved by building it without memory",
         after=("checkpoint", "refs", "source", "deps"),
-        yaml=CARE,
+        yaml=("source.meant", *CARE),
         records=(
             *(f"checkpoint:{key}" for key in ("sha256", "format.name", "code", "trust", "to_trust", "cannot")),
             "checkpoint:format.carries",

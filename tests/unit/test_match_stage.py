@@ -91,6 +91,20 @@ def test_a_match_is_said_in_a_sentence(outcome: str, said: str) -> None:
     assert (found.strip, found.missing, found.unexpected) == ("module.", ["a"], ["b", "c"])
 
 
+@pytest.mark.parametrize("meant", ["net:Other", "Other"])
+def test_of_several_that_fit_a_person_says_which(meant: str) -> None:
+    both = answer("twins", best=BEST, twins=[{**BEST, "qualname": "Other"}])
+    found = match.read(both, meant)
+    assert found.best is not None and found.best.qualname == "Other"
+    assert (found.outcome, found.twins) == ("exact", []) and "2 classes" in found.notes[0]
+
+
+def test_what_a_person_names_and_does_not_fit_changes_nothing() -> None:
+    both = answer("twins", best=BEST, twins=[{**BEST, "qualname": "Other"}])
+    assert match.read(both, "net:Third") == match.read(both)
+    assert match.read(answer("exact", best=BEST), "net:Other") == match.read(answer("exact", best=BEST))
+
+
 def test_no_match_says_how_near_the_nearest_came() -> None:
     found = match.read(answer("none"))
     assert found.status.word == "done" and "nearest is Net, 50% alike: fc.weight" in found.why

@@ -80,9 +80,9 @@ def _argument(one: MatchArgument) -> Claim:
 
 
 def _which(match: Match) -> "list[Question]":
-    options = [f"{one.module}:{one.qualname}" for one in match.twins]
-    if not options:
+    if match.best is None or not match.twins:
         return []
+    options = [f"{one.module}:{one.qualname}" for one in (match.best, *match.twins)]
     ask = "several classes of upstream fit these weights exactly: which one do they belong to?"
     return [Question(id="model.class", ask=ask, options=options)]
 

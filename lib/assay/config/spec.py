@@ -15,6 +15,7 @@ from assay.errors import WrongInput, WrongInputs, did_you_mean
 
 FOLDER = "experiments"
 SUFFIX = ".yaml"
+CLASS = "model.class"  # a claim that decides between classes that fit the weights alike
 RUN = "run."  # a claim about an option of upstream's entrypoint: it is run with what a person says
 SOURCES = {"model.name", "source.repo", "source.path"}
 PARTS: dict[str, type[Any]] = {
@@ -125,6 +126,8 @@ def _built(name: str, file: str, found: dict[str, Found], recipe: Recipe, notes:
     said = [c for c in rest["contract"] if c.id.startswith(RUN) and c.kind != "unknown"]
     options = {c.id.removeprefix(RUN): c.value for c in said}
     parts["source"]["options"] = {**parts["source"]["options"], **options}
+    classes = [c.value for c in rest["contract"] if c.id == CLASS and c.kind != "unknown" and isinstance(c.value, str)]
+    parts["source"]["meant"] = classes[0] if classes else ""
     rest["targets"] = tuple(rest["targets"].values())
     rest["recipe"] = recipe.folder
     defaults = recipe.found["params"].value if "params" in recipe.found else {}

@@ -59,7 +59,7 @@ def _searched(job: Job, checkpoint: Checkpoint) -> Match:
         )
     except StageFailed as fault:  # upstream's code ended the worker: that says nothing about the class
         return _without("none", f"the search was ended: {fault.what}")
-    return read(answer)
+    return read(answer, job.experiment.source.meant)
 
 
 def _tensor(weight: Any) -> "dict[str, Any]":
@@ -67,9 +67,9 @@ def _tensor(weight: Any) -> "dict[str, Any]":
 
 
 # ---------------------------------------------------------------- from the worker's answer
-def read(answer: "dict[str, Any]") -> Match:
-    """Turn the worker's answer into the record."""
-    found = msgspec.convert({**answer, "status": {"word": "done"}, "schema": 1}, Match)
+def read(answer: "dict[str, Any]", meant: str = "") -> Match:
+    """Turn the worker's answer into the record; of several that fit alike a person may have said which is `meant`."""
+    found = _chosen(msgspec.convert({**answer, "status": {"word": "done"}, "schema": 1}, Match), meant)
     if found.outcome in FOUND and found.best is not None:
         best = found.best
         return msgspec.structs.replace(
@@ -82,6 +82,16 @@ def read(answer: "dict[str, Any]") -> Match:
     if found.outcome == "blocked":
         return _with(found, _blocked(_lacking(found), found.missing_package))
     return _with(found, _without(found.outcome, _nearest(found)))
+
+
+def _chosen(found: Match, meant: str) -> Match:
+    """Take the one of several that a person named."""
+    several = [one for one in (found.best, *found.twins) if one is not None]
+    named = [one for one in several if meant in (f"{one.module}:{one.qualname}", one.qualname)]
+    if found.outcome != "twins" or len(named) != 1:
+        return found
+    note = f"{len(several)} classes have exactly these tensors; this one was said to be meant"
+    return msgspec.structs.replace(found, outcome="exact", best=named[0], twins=[], notes=[*found.notes, note])
 
 
 def said(outcome: str, best: Matched) -> str:

@@ -159,6 +159,13 @@ def test_a_path_as_one_key_is_no_second_spelling(tmp_path: pathlib.Path) -> None
     ]
 
 
+def test_an_answer_about_the_class_is_the_class_that_is_meant(tmp_path: pathlib.Path) -> None:
+    text = MINIMAL + "contract: {model.class: {is: net:Small, by: ada}}\n"
+    assert read_experiment(write(tmp_path, {"experiments/x.yaml": text}), "x").source.meant == "net:Small"
+    text = MINIMAL + "contract: {model.class: {unknown: true, by: ada}}\n"
+    assert read_experiment(write(tmp_path, {"experiments/x.yaml": text}), "x").source.meant == ""
+
+
 def test_unknown_recipe(tmp_path: pathlib.Path) -> None:
     root = write(tmp_path, {"experiments/x.yaml": MINIMAL + "recipe: yollo\n"})
     none = "experiments/x.yaml:2: recipe: there is no folder 'recipes/yollo'; there are no recipes yet; leave the key out"
