@@ -17,6 +17,7 @@ from assay.observation.attempts import Attempt, attempts, home
 from assay.observation.judging import PROVED, judged, made
 from assay.observation.samples import samples, wanted_suffix
 from assay.records import Argument, Draft, Finding, Intervention, Observation, Watched
+from assay.upstream.steps import READERS
 from assay.upstream.texts import Texts
 
 if TYPE_CHECKING:  # a stage's job is handed in
@@ -195,6 +196,7 @@ def _drafted(job: "Job", way: Attempt, kind: str, tried: "list[records.Attempt]"
             break
     watched = [_watched(run, first) for run, first in zip(answer["runs"], answer["first"])]
     fitted = [msgspec.convert(one, Finding) for one in (*answer["findings"], *decoding)]
+    fitted += [] if any(one.id == "pre.decode" for one in fitted) else _reader(runs)
     example = f"{job.kept_folder()}/raw/example.npz"
     observation = Observation(
         status="seen",
@@ -206,6 +208,18 @@ def _drafted(job: "Job", way: Attempt, kind: str, tried: "list[records.Attempt]"
         draft=best,
     )
     return Seen(observation, answer, place, example if job.workspace.at(example).is_file() else "")
+
+
+def _reader(runs: "list[dict[str, Any]]") -> "list[Finding]":
+    """Name the function that reads the input before the model is called, when it is the same in every run."""
+    found: set[str] = set()
+    for run in runs:
+        called = next((i for i, e in enumerate(run["events"]) if e["is"] == "call" and e.get("main")), 0)
+        found |= {str(e["how"]) for e in run["events"][:called] if e["is"] == "read" and e["path"] == "@input"}
+    known = [how for how in found if how in READERS]
+    if len(found) != 1 or not known:
+        return []
+    return [Finding(id="pre.decode", value=known[0], tries=len(runs), identified=True)]
 
 
 def _arguments(match: "dict[str, Any]", runs: "list[dict[str, Any]]") -> "dict[str, Argument]":
