@@ -2,9 +2,10 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from assay.drafts.flow import called
 from assay.records import Claim, Draft, Evidence, Observation
 
 KNOWN = {
@@ -22,17 +23,23 @@ DEEPEST, MOST_FILES = 3, 400
 PASSED = {"", "postprocess", "prepared_after", "saved_picture", "as_picture"}  # ours
 
 
-def activation(seen: "Observation | None", texts: "Mapping[str, str]") -> "list[Claim]":
-    """Name what is done to the answer's numbers, in order; nothing where a function of upstream's hides it."""
+def activation(
+    seen: "Observation | None", texts: "Mapping[str, str]", files: "Collection[str] | None" = None
+) -> "list[Claim]":
+    """Name what is done to the answer's numbers, in order; nothing where a function of upstream's hides it.
+
+    `files` names upstream's Python files among the texts; without it all of them are.
+    """
+    files = texts.keys() if files is None else files
     draft = _decodes(seen)
     if draft is None or seen is None or any(f.id == "post.activation" and f.value is not None for f in seen.findings):
         return []
     function = _function(ast.parse(draft.text))
     if function is None:
         return []
-    called: set[str] = set()
-    words = list(dict.fromkeys(_words(function, _upstream(draft, texts), called)))
-    if _defined(called, texts):
+    rest: set[str] = set()
+    words = list(dict.fromkeys(_words(function, _upstream(draft, texts, files), rest)))
+    if _defined(rest, texts, files):
         return []
     reason = "" if words else "nothing of the kind is done to the model's answer"
     return [_of_postprocess("post.activation", ", ".join(words) or "none", reason)]
@@ -78,42 +85,42 @@ def _function(module: ast.Module, name: str = "postprocess") -> "ast.FunctionDef
     return next((n for n in ast.walk(module) if isinstance(n, ast.FunctionDef) and n.name == name), None)
 
 
-def _upstream(draft: Draft, texts: "Mapping[str, str]") -> "dict[str, ast.FunctionDef]":
+def _upstream(draft: Draft, texts: "Mapping[str, str]", files: "Collection[str]") -> "dict[str, ast.FunctionDef]":
     """Find the functions of the files that the draft imports from, by name."""
     found: dict[str, ast.FunctionDef] = {}
     modules = [n.module for n in ast.walk(ast.parse(draft.text)) if isinstance(n, ast.ImportFrom) and n.module]
     ends = tuple(f"/{m.replace('.', '/')}{tail}" for m in modules for tail in (".py", "/__init__.py"))
-    for path in (p for p in texts if p.endswith(ends)):
+    for path in (p for p in files if p.endswith(ends)):
         try:
-            tree = ast.parse(texts[path])
+            tree = ast.parse(texts.get(path, ""))
         except (SyntaxError, ValueError, RecursionError):
             continue
         found.update({n.name: n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)})
     return found
 
 
-def _defined(called: "set[str]", texts: "Mapping[str, str]") -> bool:
+def _defined(names: "set[str]", texts: "Mapping[str, str]", files: "Collection[str]") -> bool:
     """Tell whether upstream defines anything that was called and could not be looked into."""
-    if len(texts) > MOST_FILES:
-        return bool(called)
-    pattern = re.compile(rf"^\s*(?:async )?def ({'|'.join(map(re.escape, sorted(called)))})\(", re.MULTILINE)
-    return bool(called) and any(pattern.search(texts[path]) for path in texts)
+    if not names or len(files) > MOST_FILES:
+        return bool(names)
+    pattern = re.compile(rf"^\s*(?:async )?def ({'|'.join(map(re.escape, sorted(names)))})\(", re.MULTILINE)
+    return any(pattern.search(texts.get(path, "")) for path in files)
 
 
 def _words(
-    function: ast.FunctionDef, upstream: "Mapping[str, ast.FunctionDef]", called: "set[str]", depth: int = 0
+    function: ast.FunctionDef, upstream: "Mapping[str, ast.FunctionDef]", rest: "set[str]", depth: int = 0
 ) -> "Iterator[str]":
-    """Give the words for what is called in order; `called` gets the names of the rest."""
+    """Give the words for what is called in order; `rest` gets the names of what is neither known nor upstream's."""
     for node in _ordered(function):
         if _is_largest(node):
             yield "argmax"
-        name = _called(node)
+        name = called(node)
         if name in KNOWN:
             yield KNOWN[name]
         elif name in upstream and name not in PASSED and depth < DEEPEST and upstream[name] is not function:
-            yield from _words(upstream[name], upstream, called, depth + 1)
+            yield from _words(upstream[name], upstream, rest, depth + 1)
         elif name not in PASSED:
-            called.add(name)
+            rest.add(name)
 
 
 def _ordered(function: ast.FunctionDef) -> "list[ast.Call | ast.Assign]":
@@ -122,17 +129,11 @@ def _ordered(function: ast.FunctionDef) -> "list[ast.Call | ast.Assign]":
     return sorted(inner, key=lambda n: (n.end_lineno or 0, n.end_col_offset or 0))
 
 
-def _called(node: ast.AST) -> str:
-    if not isinstance(node, ast.Call):
-        return ""
-    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-
-
 def _is_largest(node: ast.AST) -> bool:
     """Tell `_, index = torch.max(x, 1)`, of which the second is where the largest entry stands."""
     if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Tuple):
         return False
-    return _called(node.value) == "max" and len(node.targets[0].elts) == 2
+    return called(node.value) == "max" and len(node.targets[0].elts) == 2
 
 
 def _chosen(function: ast.FunctionDef) -> "Iterator[tuple[str, int]]":
@@ -144,7 +145,7 @@ def _chosen(function: ast.FunctionDef) -> "Iterator[tuple[str, int]]":
             held.update({f"{name}[{i}]": _output(part, held) for i, part in enumerate(parts)})
             held[name] = _output(node.value, held)
         call: Any = node.value if isinstance(node, ast.Assign) and _is_largest(node) else node
-        if _called(call) == "argmax" or call is not node:
+        if called(call) == "argmax" or call is not node:
             of_method = isinstance(call.func, ast.Attribute) and _output(call.func.value, held)
             args = call.args if of_method else call.args[1:]
             of = of_method or (_output(call.args[0], held) if call.args else "")
@@ -171,7 +172,7 @@ def _output(node: ast.expr, held: "Mapping[str, str]") -> str:
         return str(key) if re.fullmatch(r"output\d*", str(key)) else ""
     if isinstance(node, ast.Subscript):
         return held.get(ast.unparse(node), "")
-    if isinstance(node, ast.Call) and _called(node) in KEEPS:
+    if isinstance(node, ast.Call) and called(node) in KEEPS:
         of_method = isinstance(node.func, ast.Attribute) and _output(node.func.value, held)
         return of_method or (_output(node.args[0], held) if node.args else "")
     return ""

@@ -92,8 +92,7 @@ def of_observation(seen: "Observation | None", uses: "Sequence[Use]" = ()) -> "l
     """State what running upstream's own entrypoint showed."""
     if seen is None or seen.status != "seen":
         return []
-    last = seen.attempts[-1]
-    use = next((one for one in uses if one.where == last.entry), None)
+    last, use = seen.attempts[-1], _use(seen, uses)
     if use is not None:
         return [_called(use), *(_finding(one, use.where) for one in seen.findings if one.id not in use.open)]
     command = " ".join([last.entry, *last.argv])
@@ -104,6 +103,12 @@ def of_observation(seen: "Observation | None", uses: "Sequence[Use]" = ()) -> "l
         for name, one in seen.arguments.items()
     ]
     return [entry, argv, *passed, *(_finding(one, command) for one in seen.findings)]
+
+
+def _use(seen: "Observation | None", uses: "Sequence[Use]") -> "Use | None":
+    """Find the function that was called, where none of upstream's scripts was run."""
+    entry = seen.attempts[-1].entry if seen is not None and seen.status == "seen" else ""
+    return next((one for one in uses if one.where == entry), None)
 
 
 def _called(use: Use) -> Claim:
@@ -120,8 +125,7 @@ def _called(use: Use) -> Claim:
 
 def of_uses(seen: "Observation | None", uses: "Sequence[Use]") -> "tuple[list[Claim], list[Question]]":
     """Ask what the caller of a function decides, where nothing of upstream's says it."""
-    entry = seen.attempts[-1].entry if seen is not None and seen.status == "seen" else ""
-    use = next((one for one in uses if one.where == entry), None)
+    use = _use(seen, uses)
     if use is None:
         return [], []
     claims, questions = [], []

@@ -52,7 +52,7 @@ def base(node: ast.expr) -> str | None:
     return node.id if isinstance(node, ast.Name) else None
 
 
-def called(node: ast.expr) -> str:
+def called(node: ast.AST) -> str:
     """Give the last word of what a call calls: "imread" of cv2.imread(...)."""
     if not isinstance(node, ast.Call):
         return ""

@@ -75,10 +75,8 @@ class Values:
 
     def is_bare(self, name: str) -> bool:
         """Tell whether a variable cannot be made again: the model, its file, the command line."""
-        found = self.of(name)
-        if self.is_checkpoint(name):
-            return True
-        return self.is_model(name) or any(str(special(v, "opaque")).endswith("ArgumentParser") for v in found)
+        parsers = [v for v in self.of(name) if str(special(v, "opaque")).endswith("ArgumentParser")]
+        return self.is_checkpoint(name) or self.is_model(name) or bool(parsers)
 
     def is_json(self, name: str) -> bool:
         """Tell whether a variable is plain in every run."""

@@ -243,8 +243,8 @@ def _by_defaults(source: Source, script: Script, tree: str) -> "list[str] | None
             if not option.choices:
                 return None
             argv += [*_flags(option)[-1:], str(option.choices[0])]
-        elif _chosen(option):
-            argv += [*_flags(option)[-1:], _chosen(option)]
+        elif chosen := _chosen(option):
+            argv += [*_flags(option)[-1:], chosen]
     return argv
 
 

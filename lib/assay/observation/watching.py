@@ -25,7 +25,6 @@ if TYPE_CHECKING:  # a stage's job is handed in
 
 SECONDS = 25.0  # of one run
 ENDS = ("hung", "missing-package", "refused")  # another kind of input would end no otherwise
-SAMPLED = "weights, sample = sys.argv[1:]"  # the line of a use after which its files are known
 
 
 class Seen(NamedTuple):
@@ -84,7 +83,7 @@ def _of_match(job: "Job") -> "Drafted | None":
 
 def _ready(job: "Job", ways: "list[Attempt]") -> "list[Attempt]":
     """Start each where its files lie; write the build of the match before what works with a model, if there is one."""
-    files = {f"{tree.name}/{file.path}" for tree in job.record("refs").trees for file in tree.files}
+    files = set(_files(job))
     texts = Texts(job.workspace.at("refs"))
     ways = [way._replace(cwd=home(way, texts.get(way.where, ""), files)) for way in ways]
     draft = _of_match(job) if any(way.builds for way in ways) else None
@@ -93,8 +92,12 @@ def _ready(job: "Job", ways: "list[Attempt]") -> "list[Attempt]":
 
 def _with_build(way: Attempt, build: str) -> Attempt:
     shown = way.entry["snippet"]
-    text = f"{build}\n\n{shown['text']}".replace(SAMPLED, f'{SAMPLED}\nmodel = build(checkpoint=weights, device="cpu")')
-    return way._replace(entry={"snippet": {**shown, "text": text}})
+    return way._replace(entry={"snippet": {**shown, "text": f"{build}\n\n{shown['text']}"}})
+
+
+def _files(job: "Job") -> "list[str]":
+    """List the files of all trees, "tree/path"."""
+    return [f"{tree.name}/{file.path}" for tree in job.record("refs").trees for file in tree.files]
 
 
 def _reads(answer: "dict[str, Any]") -> bool:
@@ -182,8 +185,7 @@ def _drafted(job: "Job", way: Attempt, kind: str, tried: "list[records.Attempt]"
     decoding: list[dict[str, Any]] = []
     started = f"function {way.where}" if way.called else " ".join(["entrypoint", way.where, *way.argv])
     runs = [run for run, first in zip(answer["runs"], answer["first"]) if first["npz"]]
-    there = [f"{tree.name}/{file.path}" for tree in job.record("refs").trees for file in tree.files]
-    files = there if not way.cwd else []  # paths in the code are as seen from where it was started
+    files = _files(job) if not way.cwd else []  # paths in the code are as seen from where it was started
     for number, draft in enumerate(write(runs, texts, checkpoint, match, way.tree, started, files)):
         written = _written(job, draft.text, number)
         functions = [name for name, there in draft.functions.items() if there]

@@ -178,7 +178,7 @@ class Use(Part, frozen=True, kw_only=True):
     root: str  # the folder to import from
     kind: str  # image | audio
     given: str  # path | bytes | picture | array: what its caller opens
-    builds: bool = False  # it is given the model
+    builds: bool = False  # its text calls build(), which the match writes
     open: list[str] = []  # what is the caller's choice, and no line of upstream's says
     doubted: bool = False  # whether a file as it is read may be something else than what callers give it
     made_before: str = ""  # the line on which a caller of upstream's hands it something else than a file as it was read

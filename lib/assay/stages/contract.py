@@ -124,17 +124,11 @@ def _claims(job: Job, module: Any, origin: str, functions: dict[str, str]) -> tu
     sizes = found.of_options(job.record("source"), probe.observation, checkpoint.name, given)
     said += [] if any(c.id == "pre.layout" for c in said) else graph.layout(probe)
     if functions["postprocess"] == adapters.DRAFTED:
-        said += decoding.activation(probe.observation, _imported(job, probe.observation))
+        said += decoding.activation(probe.observation, texts, job.record("source").python_files)
         said += [] if any(c.id == "labels.count" for c in said) else decoding.choices(probe.observation)
     claims, asked = people.settle(merging.merge(said), [*which, *sizes, *order, *questions], job.experiment.contract)
     anchors = Anchors(texts, {tree.name for tree in job.record("refs").trees})
     return [anchors.claim(c) for c in claims], asked
-
-
-def _imported(job: Job, seen: "Observation | None") -> dict[str, str]:
-    """Read the files of upstream that the draft may import from."""
-    texts = Texts(job.workspace.at("refs"))
-    return {path: texts.get(path, "") for path in job.record("source").python_files}
 
 
 def _places(module: Any, origin: str) -> dict[str, tuple[str, str]]:

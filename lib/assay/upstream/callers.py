@@ -120,6 +120,13 @@ def parameters_of(function: Function) -> "list[str]":
     return [a.arg for a in [*asked.posonlyargs, *asked.args, *asked.kwonlyargs]]
 
 
+def hint(function: Function, name: str) -> str:
+    """Give the text of a parameter's annotation; "" without one."""
+    asked = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    found = next((a.annotation for a in asked if a.arg == name), None)
+    return ast.unparse(found) if found is not None else ""
+
+
 def defaults(function: Function) -> "dict[str, ast.expr]":
     """List the defaults of a function's parameters."""
     asked = function.args

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from assay.upstream.callers import parameters_of
+from assay.upstream.callers import hint, parameters_of
 from assay.upstream.classes import segment
 from assay.upstream.index import Define, Function, Index, Outside
 from assay.upstream.steps import IMAGES, SOUNDS
@@ -58,7 +58,7 @@ class Forms:
         node = function.node
         if isinstance(node, ast.ClassDef) or depth > DEEPEST:
             return None
-        hint = _hinted(node, name)
+        hinted = next((form for pattern, form in HINTS if pattern.search(hint(node, name))), "")
         names = {name}
         for inner in _in_order(node):
             several = _iterated(inner, name)
@@ -68,7 +68,7 @@ class Forms:
             if isinstance(inner, ast.Assign) and isinstance(inner.value, ast.Name) and inner.value.id in names:
                 names |= {t.id for t in inner.targets if isinstance(t, ast.Name)}
         found = self._within(function, node, names, depth)
-        return Form(hint, "image") if hint and (found is None or found.kind == "image") else found
+        return Form(hinted, "image") if hinted and (found is None or found.kind == "image") else found
 
     def _within(self, function: Define, node: Function, names: "set[str]", depth: int) -> "Form | None":
         for inner in _in_order(node):
@@ -133,13 +133,6 @@ def _outside(name: str) -> "Form | None":
     if TAKES_ARRAYS.fullmatch(name):
         return Form(ARRAY, "image")
     return Form(PICTURE, "image") if TAKES_PICTURES.fullmatch(name) else None
-
-
-def _hinted(node: Function, name: str) -> str:
-    asked = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-    hint = next((a.annotation for a in asked if a.arg == name), None)
-    text = ast.unparse(hint) if hint is not None else ""
-    return next((form for pattern, form in HINTS if pattern.search(text)), "")
 
 
 def _in_order(node: Function) -> "list[ast.AST]":

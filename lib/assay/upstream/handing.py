@@ -2,7 +2,7 @@
 
 import ast
 
-from assay.upstream.callers import Callers, Calling, Place, arguments, parameters_of
+from assay.upstream.callers import Calling, Place, arguments, parameters_of
 from assay.upstream.index import Define, Function, Outside
 from assay.upstream.origins import Origins
 from assay.upstream.steps import IMAGES
@@ -16,7 +16,7 @@ class Handing:
     """Looks at the calls of a function throughout the trees."""
 
     def __init__(self, origins: Origins) -> None:
-        self.origins, self.index, self.callers = origins, origins.index, Callers(origins.index)
+        self.origins, self.index, self.callers = origins, origins.index, origins.callers
 
     def made_before(self, functions: "list[tuple[Define, str]]") -> str:
         """Give the line on which one of these is handed something made before; "" when none is."""

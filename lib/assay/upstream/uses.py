@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from assay.records.upstream import Use
-from assay.upstream.callers import Callers, arguments, defaults, parameters_of
+from assay.upstream.callers import arguments, defaults, hint, parameters_of
 from assay.upstream.classes import is_module, segment
 from assay.upstream.forms import ARRAY, BYTES, PATH, PICTURE, Form, Forms
 from assay.upstream.handing import Handing
@@ -69,8 +69,7 @@ class Uses:
     """Finds functions that a caller hands an input, and that hand it on to the model."""
 
     def __init__(self, index: Index, origins: Origins, models: "Collection[Define]", near: Mapping[str, int]) -> None:
-        self.index, self.origins, self.models, self.near = index, origins, models, near
-        self.callers: Callers = origins.callers
+        self.index, self.origins, self.near = index, origins, near
         self.walk = Walk(index, origins, models)
         self.forms, self.handing = Forms(index), Handing(origins)
         self.known: dict[Define, bool] = {}
@@ -155,11 +154,11 @@ class Uses:
 
     @staticmethod
     def _role(node: Function, name: str, default: "ast.expr | None") -> "Role | None":
-        hint = _hint(node, name)
+        said = hint(node, name)
         textual = isinstance(default, ast.Constant) and isinstance(default.value, str)
         if DEVICE.fullmatch(name):
             return None if default is not None else Role('"cpu"')
-        if WEIGHTS.fullmatch(name) or (NETWORK.fullmatch(name) and ("str" in hint or "Path" in hint or textual)):
+        if WEIGHTS.fullmatch(name) or (NETWORK.fullmatch(name) and ("str" in said or "Path" in said or textual)):
             return Role("weights")
         if NETWORK.fullmatch(name) and default is None:
             return Role("model", MODEL)
@@ -167,7 +166,7 @@ class Uses:
 
     def _passed(self, define: Define, node: Function, *, bound: bool) -> "dict[str, str]":
         """Give the plain values that upstream's own call of it passes."""
-        for call in self.callers.of(define)[:4]:
+        for call in self.origins.callers.of(define)[:4]:
             passed = arguments(call.node, node, bound=bound)
             found = {name: self.origins.of(value, call.place) for name, value in passed.items()}
             return {name: repr(values[0].value) for name, values in found.items() if len(values) == 1}
@@ -190,13 +189,14 @@ class Uses:
         named = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", first).lower()
         named = named if named != first else f"a_{first}"
         lines = ["import sys", "", *([needed] if needed else []), f"from {module} import {first}", ""]
+        builds = any(role.walked == MODEL for role in (*made.values(), *given.values()))
         lines.append("weights, sample = sys.argv[1:]")
+        lines += ['model = build(checkpoint=weights, device="cpu")'] if builds else []
         name = function.qualname
         if owner is not None and not static:
             lines.append(f"{named} = {first}({_passed(made)})")
             call = "" if function.node.name == "__call__" else f".{function.node.name}"
             name = f"{named}{call}"
-        builds = any(role.walked == MODEL for role in (*made.values(), *given.values()))
         return Use(
             path=function.file.path,
             line=function.node.lineno,
@@ -230,9 +230,3 @@ def _static(node: Function) -> bool:
 
 def _decorators(node: Function) -> "set[str]":
     return {d.id for d in node.decorator_list if isinstance(d, ast.Name)}
-
-
-def _hint(node: Function, name: str) -> str:
-    asked = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-    hint = next((a.annotation for a in asked if a.arg == name), None)
-    return ast.unparse(hint) if hint is not None else ""
