@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,10 @@ def board(path, reader):
     whole = Image.open(path)
     return [reader.read(whole.crop((x, 0, x + 8, 8))) for x in (0, 8)]
 '''
+
+
+def claim_of(contract: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(dict(c) for c in contract["claims"] if c["id"] == name)
 
 
 @pytest.fixture(scope="module")
@@ -107,5 +112,6 @@ def test_what_a_caller_makes_before_is_asked_for_and_not_guessed(repo: Path) -> 
     assert contract["functions"]["preprocess"] == "none"
     asked = {q["id"]: q["ask"] for q in contract["questions"]}
     assert "parts/boards.py:9" in asked["pre.decode"]
+    assert claim_of(contract, "pre.decode")["value"] is None, "it was our call that opened the file"
     seen = {c["id"]: c["value"] for c in contract["claims"]}
     assert seen["pre.size"] == [4, 4] and seen["labels.names"] == ["dark", "bright"]

@@ -94,7 +94,8 @@ def of_observation(seen: "Observation | None", uses: "Sequence[Use]" = ()) -> "l
         return []
     last, use = seen.attempts[-1], _use(seen, uses)
     if use is not None:
-        return [_called(use), *(_finding(one, use.where) for one in seen.findings if one.id not in use.open)]
+        ours = {*use.open, *(() if use.given == "path" else ("pre.decode",))}  # decided by the call that assay wrote
+        return [_called(use), *(_finding(one, use.where) for one in seen.findings if one.id not in ours)]
     command = " ".join([last.entry, *last.argv])
     entry = Claim(id="run.entry", value=last.entry, status="observed", by="probe", evidence=[_run(command)])
     argv = Claim(id="run.argv", value=last.argv, status="observed", by="probe", evidence=[_run(command)])
