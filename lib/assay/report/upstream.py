@@ -72,5 +72,5 @@ def _agreed(view: View) -> Safe:
         [one["id"].code(), one["tensors"].text(), one["outputs"].text(), one["answer"].text(), one["message"].text()]
         for one in record["items"]
     ]
-    head = Safe("Real inputs through the adapter and through upstream's own entrypoint:")
+    head = Safe("Real inputs through the adapter and through upstream's own entrypoint, both on the CPU:")
     return paragraphs(head, table(("input", "tensors", "outputs", "answer", "note"), rows))

@@ -370,7 +370,7 @@ def drafted() -> dict[str, Any]:
     started = records.Attempt(entry="tinyyolo/detect.py", argv=["@input"], cwd="", kind="image", outcome="ok")
     seen = records.Observation(
         status="seen", attempts=[started], runs=[records.Watched(input="chart.png", outcome="ok", calls=1)],
-        interventions=[records.Intervention(what="no CUDA device: .cuda() stays on the CPU", where="detect.py:9")],
+        interventions=[records.Intervention(what="watched on the CPU: .cuda() stays there", where="detect.py:9")],
         draft=records.Draft(text="...", by="drafted", functions=["build"], rehearsals=rehearsals),
     )  # fmt: skip
     agreed = [

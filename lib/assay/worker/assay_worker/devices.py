@@ -1,4 +1,4 @@
-"""Keeping on the CPU what upstream sends to a device that is not there."""
+"""Keeping a watched run on the CPU: its numbers are the same on every machine, and a rehearsal is made there too."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ KINDS = ("Float", "Double", "Half", "Byte", "Char", "Short", "Int", "Long", "Boo
 
 
 def patch(watch: Watch, torch: Any) -> None:
-    """Put right what asks for CUDA where there is none."""
-    if torch.cuda.is_available():
-        return
+    """Have no CUDA here, though the machine may have, and put right what asks for it."""
+    torch.cuda.is_available = lambda: False
+    torch.cuda.device_count = lambda: 0
     for owner in (torch.Tensor, torch.nn.Module):
         replace(owner, "cuda", lambda original: _stays(watch))
         replace(owner, "to", lambda original: _to(watch, torch, original))
@@ -35,7 +35,7 @@ def patch(watch: Watch, torch: Any) -> None:
 
 
 def _said(watch: Watch, what: str) -> None:
-    watch.intervene(f"no CUDA device: {what} stays on the CPU", "device = 'cpu'")
+    watch.intervene(f"watched on the CPU: {what} stays there", "device = 'cpu'")
 
 
 def _stays(watch: Watch) -> Function:

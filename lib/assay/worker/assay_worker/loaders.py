@@ -91,7 +91,7 @@ def _torch_load(watch: Watch, torch: Any, original: Function) -> Function:
         path = _chosen(watch, first(args, kwargs, NAMES))
         if _is_wish(watch, path):
             return torch_modules.EmptyWeights(watch, f"{_base(os.fspath(path))}, which is not here")
-        args, kwargs = with_first(path, args, _on_cpu(watch, torch, args, kwargs), NAMES)
+        args, kwargs = with_first(path, args, _on_cpu(watch, args, kwargs), NAMES)
         if not trusted(watch):
             if not knows and watch.request.get("reachable") is None:
                 raise watch.refuse(OLD)
@@ -137,13 +137,13 @@ def _remembered(watch: Watch, how: str, path: Any, original: Function, args: Any
     return value
 
 
-def _on_cpu(watch: Watch, torch: Any, args: Any, kwargs: Dict[str, Any]) -> Dict[str, Any]:
-    """Have tensors mapped to the CPU where there is no CUDA, however upstream asks for it."""
+def _on_cpu(watch: Watch, args: Any, kwargs: Dict[str, Any]) -> Dict[str, Any]:
+    """Have tensors mapped to the CPU, however upstream asks for CUDA."""
     asked = args[1] if len(args) > 1 else kwargs.get("map_location")
-    if len(args) > 1 or torch.cuda.is_available():
+    if len(args) > 1:
         return kwargs
     if str(asked).startswith("cuda") or callable(asked) or isinstance(asked, dict):
-        watch.intervene("no CUDA device: weights are mapped to the CPU", "map_location='cpu'")
+        watch.intervene("watched on the CPU: weights are mapped to it", "map_location='cpu'")
     return dict(kwargs, map_location="cpu")
 
 
@@ -152,7 +152,7 @@ def _jit_load(watch: Watch, torch: Any, original: Function) -> Function:
         if watch.busy:
             return original(*args, **kwargs)
         path = _chosen(watch, first(args, kwargs, NAMES))
-        args, kwargs = with_first(path, args, _on_cpu(watch, torch, args, kwargs), NAMES)
+        args, kwargs = with_first(path, args, _on_cpu(watch, args, kwargs), NAMES)
         if isinstance(args[0] if args else None, os.PathLike):
             args = (os.fspath(args[0]), *args[1:])
         return _remembered(watch, "torch.jit.load", path, original, args, kwargs)

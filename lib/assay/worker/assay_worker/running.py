@@ -87,7 +87,7 @@ def patches() -> Dict[str, List[Patch]]:
 
 def install(watch: Watch) -> None:
     """Begin to watch."""
-    os.environ["MPLBACKEND"] = "Agg"
+    os.environ.update(MPLBACKEND="Agg", CUDA_VISIBLE_DEVICES="", HIP_VISIBLE_DEVICES="")  # see devices
     each = {name: _all(several) for name, several in patches().items()}
     after = imports.AfterImport(watch, each)
     sys.meta_path.insert(0, after)
