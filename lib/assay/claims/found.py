@@ -27,6 +27,7 @@ POSTS = {
     "post.score_threshold": r"(score|conf|prob|cls)\w*(thr\w*)?$|^thr(esh(old)?)?$",
     "post.topk": r"^top_?k?$|max_?(det|boxes|num)|^keep_top",
 }
+OF_SERVICES = "no script or document of upstream's shows its use; the lines of its web handler were run without the web"
 CERTAIN = ("exact", "subset", "superset")
 
 
@@ -94,7 +95,7 @@ def of_observation(seen: "Observation | None", uses: "Sequence[Use]" = ()) -> "l
         return []
     last, use = seen.attempts[-1], _use(seen, uses)
     if use is not None:
-        ours = {*use.open, *(() if use.given == "path" else ("pre.decode",))}  # decided by the call that assay wrote
+        ours = {*use.open, *(() if use.given in ("path", "upload") else ("pre.decode",))}  # decided by the call that assay wrote
         return [_called(use), *(_finding(one, use.where) for one in seen.findings if one.id not in ours)]
     command = " ".join([last.entry, *last.argv])
     entry = Claim(id="run.entry", value=last.entry, status="observed", by="probe", evidence=[_run(command)])
@@ -120,7 +121,8 @@ def _called(use: Use) -> Claim:
         status="observed",
         by="probe",
         evidence=[_run(use.where), cited(f"{use.path}:{use.line}", use.head, use.function)],
-        reason=f"no script or document of upstream's shows its use; assay wrote the call and gives it the {use.given}",
+        reason=OF_SERVICES if use.given == "upload" else
+        f"no script or document of upstream's shows its use; assay wrote the call and gives it the {use.given}",
     )
 
 

@@ -177,7 +177,7 @@ class Use(Part, frozen=True, kw_only=True):
     text: str  # Python; sys.argv has the checkpoint and the input
     root: str  # the folder to import from
     kind: str  # image | audio
-    given: str  # path | bytes | picture | array: what its caller opens
+    given: str  # path | bytes | picture | array: what its caller opens; upload: the text is a web handler's own lines
     builds: bool = False  # its text calls build(), which the match writes
     open: list[str] = []  # what is the caller's choice, and no line of upstream's says
     doubted: bool = False  # whether a file as it is read may be something else than what callers give it

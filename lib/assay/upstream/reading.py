@@ -14,6 +14,7 @@ from assay.upstream.classes import Ranked, Ranking
 from assay.upstream.console import Console
 from assay.upstream.facts import Reading
 from assay.upstream.finding import Finding
+from assay.upstream.handlers import Handlers
 from assay.upstream.index import Define, File, Index
 from assay.upstream.keytree import Keys
 from assay.upstream.labelfiles import Names
@@ -25,7 +26,7 @@ from assay.upstream.settings import Settings
 from assay.upstream.uses import Uses
 from assay.upstream.walking import Walk
 
-MOST_INDEXED, MOST_TEXT, NEAREST, MOST_NOTES, MOST_WALKED = 3_000, 8_000_000, 5, 20, 3
+MOST_INDEXED, MOST_TEXT, NEAREST, MOST_NOTES, MOST_WALKED, MOST_USES = 3_000, 8_000_000, 5, 20, 3, 3
 ALIKE = 0.8  # of the best
 Graph = dict[str, list[str]]
 
@@ -69,7 +70,7 @@ def read(trees: Mapping[str, Path], found: Scripts, tensors: "Sequence[Weight]",
         candidates=[callsites.candidate(ranked) for ranked in best],
         scripts=[_script(entry, index, options, found, consoles) for entry in ranked],
         snippets=snippets.shown(found.texts, found.notebooks, [m.path for m in found.modules]),
-        uses=Uses(index, origins, _meant(best), near).all(),
+        uses=[*Handlers(index, near).all(), *Uses(index, origins, _meant(best), near).all()][:MOST_USES],
         labels=labels,
         configs=settings.used,
         facts=_facts(ranked, index, origins, _meant(best)),
