@@ -11,6 +11,12 @@ import pytest
 import tiny
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the code under test once, not in each of a thousand processes."""
+    if not hasattr(config, "workerinput"):
+        tiny.compile_all()
+
+
 @pytest.fixture
 def made_repo(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     """Make a repository; when the test ends, none of its processes may live on for 2 s."""

@@ -156,6 +156,15 @@ def copy_repo(built: Path, to: Path) -> Path:
 
 
 # ---------------------------------------------------------------- running
+def compile_all() -> None:
+    """Write the bytecode of assay, and what it remembers of its own files; the programs below write none."""
+    code = "from assay import plan; from assay.code import OwnCode; from assay.digests import Digests as D; o = OwnCode(D(), None)"
+    code += "; [(o.of(f'assay.stages.{s.name}'), [o.worker(v) for v in s.worker.split()]) for s in plan.STAGES if not s.not_yet]"
+    env = {k: v for k, v in environment().items() if k != "PYTHONDONTWRITEBYTECODE"}
+    for command in (["-m", "compileall", "-q", str(LIB)], ["-c", f"{code}; o.save()"]):
+        subprocess.run([sys.executable, *command], env=env, check=True)
+
+
 def environment(**more: str) -> dict[str, str]:
     """Give a plain environment in which the code under test is found."""
     lean = {k: v for k, v in os.environ.items() if not k.startswith(("ASSAY", "PYTEST", "COV_"))}

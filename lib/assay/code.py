@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 
 from assay.digests import Digests
@@ -173,15 +174,49 @@ def _reachable(names: list[str], defined: dict[str, list[ast.stmt]]) -> set[str]
     return seen
 
 
+class Parsed:
+    """What files were parsed to, remembered in a file; losing that costs only time."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.facts: dict[str, list[object]] = _read_cache(path)  # file sha256 -> [tree digest, imports]
+        self.grown = False
+
+    def add(self, digest: str, facts: list[object]) -> None:
+        """Keep what a file was parsed to."""
+        self.facts[digest], self.grown = facts, True
+
+    def save(self) -> None:
+        """Write what is new, where that can be written."""
+        if not self.grown or self.path is None:
+            return
+        from assay import files
+
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            files.write(self.path, json.dumps(self.facts), durable=False)
+        except (OSError, StageFailed):
+            return
+
+
+def beside(digests: Digests) -> Path | None:
+    """Name the memory of our own files: beside their bytecode, made anew when this file changes."""
+    compiled = getattr(__spec__, "cached", None)
+    if compiled is None:
+        return None
+    path = Path(compiled).with_name(f"parsed.{sys.implementation.cache_tag}-{(digests.of(__file__) or '')[:8]}.json")
+    writable = not sys.dont_write_bytecode and os.access(path.parent, os.W_OK)
+    return path if writable or path.exists() else None
+
+
 class OwnCode:
     """Digests of assay's own modules, each with every module of ours that it imports."""
 
     def __init__(self, digests: Digests, cache: Path | None) -> None:
         self._digests = digests
-        self._cache = cache
-        self._facts: dict[str, list[object]] = _read_cache(cache)  # file sha256 -> [tree digest, imports]
+        self._here, ours = Parsed(cache), beside(digests)
+        self._ours = Parsed(ours) if ours else self._here  # every repository asks for the same files of ours
         self._modules: dict[str, tuple[str, tuple[str, ...]]] = {}
-        self._grown = False
 
     def of(self, module: str) -> dict[str, str]:
         """Digest a module and its closure: {module: digest}."""
@@ -208,15 +243,9 @@ class OwnCode:
             return digest
 
     def save(self) -> None:
-        """Remember what was parsed; losing it costs only time."""
-        if self._grown and self._cache:
-            from assay import files
-
-            try:
-                self._cache.parent.mkdir(parents=True, exist_ok=True)
-                files.write(self._cache, json.dumps(self._facts), durable=False)
-            except (OSError, StageFailed):
-                return
+        """Remember what was parsed."""
+        self._here.save()
+        self._ours.save()
 
     def _templates(self) -> dict[str, str]:
         paths = sorted((PACKAGE / "report" / "templates").iterdir())
@@ -229,11 +258,12 @@ class OwnCode:
 
     def _file(self, path: Path) -> tuple[str, tuple[str, ...]]:
         digest = self._digests.of(str(path)) or ""
-        facts = self._facts.get(digest)
+        known = self._ours if PACKAGE in path.parents else self._here
+        facts = known.facts.get(digest)
         if facts is None:
             tree = parse(path, path.name)
-            facts = self._facts[digest] = [tree_digest(tree), sorted(_own_imports(tree))]
-            self._grown = True
+            facts = [tree_digest(tree), sorted(_own_imports(tree))]
+            known.add(digest, facts)
         return str(facts[0]), tuple(facts[1])  # type: ignore[arg-type]
 
 

@@ -1,7 +1,9 @@
 """Code is digested by its syntax tree: comments change nothing, what a function leans on changes it."""
 
 import ast
+import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,15 +106,26 @@ def test_the_engine_and_the_doors_are_no_part_of_any_stage() -> None:
 
 
 def test_what_was_parsed_is_remembered_and_junk_is_not_believed(tmp_path: Path) -> None:
-    cache = tmp_path / "code.json"
+    cache, file = tmp_path / "code.json", tmp_path / "theirs.py"
+    file.write_text("import os\n")
     first = OwnCode(Digests(), cache)
-    wanted = first.of("assay.stages.metrics")
+    wanted, ours = first.state_of(file), first.of("assay.stages.metrics")
     first.save()
     whole = cache.read_bytes()
-    assert OwnCode(Digests(), cache).of("assay.stages.metrics") == wanted
-    for junk in (b"", b"\0", b"[]", b"5", b'{"a": 5}', b'{"a": [1, 2]}', b'{"a": []}', whole[:-9], b"[" * 50_000):
+    assert b"assay" not in whole, "our own files are remembered once, beside their bytecode"
+    for junk in (whole, b"", b"\0", b"[]", b"5", b'{"a": 5}', b'{"a": [1, 2]}', b'{"a": []}', whole[:-9], b"[" * 50_000):
         cache.write_bytes(junk)
         again = OwnCode(Digests(), cache)
-        assert again.of("assay.stages.metrics") == wanted
+        assert (again.state_of(file), again.of("assay.stages.metrics")) == (wanted, ours)
     shutil.rmtree(tmp_path)
     first.save()  # a cache that cannot be written costs time only
+
+
+def test_our_own_files_are_remembered_beside_their_bytecode_for_this_very_way_of_parsing() -> None:
+    digests = Digests()
+    place = code.beside(digests)
+    assert place is not None and place.parent.name == "__pycache__"
+    assert sys.implementation.cache_tag in place.name and str(digests.of(code.__file__))[:8] in place.name
+    known = json.loads(place.read_text())
+    for path in (Path(code.__file__), code.WORKER / "match.py"):
+        assert known[digests.of(str(path))][0] == code.tree_digest(code.parse(path, path.name))

@@ -95,7 +95,10 @@ def of_observation(seen: "Observation | None", uses: "Sequence[Use]" = ()) -> "l
         return []
     last, use = seen.attempts[-1], _use(seen, uses)
     if use is not None:
-        ours = {*use.open, *(() if use.given in ("path", "upload") else ("pre.decode",))}  # decided by the call that assay wrote
+        ours = {
+            *use.open,
+            *(() if use.given in ("path", "upload") else ("pre.decode",)),
+        }  # decided by the call that assay wrote
         return [_called(use), *(_finding(one, use.where) for one in seen.findings if one.id not in ours)]
     command = " ".join([last.entry, *last.argv])
     entry = Claim(id="run.entry", value=last.entry, status="observed", by="probe", evidence=[_run(command)])
@@ -121,8 +124,9 @@ def _called(use: Use) -> Claim:
         status="observed",
         by="probe",
         evidence=[_run(use.where), cited(f"{use.path}:{use.line}", use.head, use.function)],
-        reason=OF_SERVICES if use.given == "upload" else
-        f"no script or document of upstream's shows its use; assay wrote the call and gives it the {use.given}",
+        reason=OF_SERVICES
+        if use.given == "upload"
+        else f"no script or document of upstream's shows its use; assay wrote the call and gives it the {use.given}",
     )
 
 

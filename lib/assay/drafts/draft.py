@@ -6,7 +6,7 @@ import ast
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from assay.drafts import after, before, building, emit, hoisting, looped, seen
+from assay.drafts import after, before, building, emit, hoisting, layout, looped, seen
 from assay.drafts.after import Decoding
 from assay.drafts.answers import RANKED
 from assay.drafts.before import Feed
@@ -318,8 +318,12 @@ class _Writer:
         top = [self._docstring(), header.text()]
         if header.source:
             top.append(f'SOURCE = Path(__file__).resolve().parent.parent / "refs" / "{self.tree}"')
+        fitted = [
+            ("\n".join(layout.fitted(text, emit.WIDE) if "\n" not in text else [text]), where)
+            for text, where in header.copies.values()
+        ]
         copies = [f"{text}  # {emit.place(where)}" if "\n" not in text else f"# {emit.place(where)}\n{text}"
-                  for text, where in header.copies.values()]  # fmt: skip
+                  for text, where in fitted]  # fmt: skip
         blocks = ["\n\n".join(t for t in top if t), *copies, *self.parts]
         text = "\n\n\n".join(blocks) + "\n"
         functions = {name: name in self.written for name in FUNCTIONS}

@@ -17,7 +17,7 @@ from assay.drafts.reading import names, stored
 from assay.drafts.seen import OWN
 
 WIDE = 116
-CALLED = re.compile(r"#([A-Za-z_][\w.]*):\d+$")  # a place in a call that assay wrote
+CALLED = re.compile(r"#([A-Za-z_][\w.]*)(\(\))?:\d+$")  # a place in a call that assay wrote, or in a handler's lines
 
 
 def used(lines: Iterable[ast.AST]) -> list[str]:
@@ -139,6 +139,8 @@ def text(lines: Iterable[Line], mapping: dict[str, str], indent: str = "    ") -
 def place(where: str) -> str:
     """Name a place of upstream's within its tree; of a call that assay wrote, the function that it calls."""
     called = CALLED.search(where)
+    if called and called[2]:
+        return f"{where.partition('/')[2][: -len(called[0])]}: {called[1]}"
     return f"to call {called[1]}" if called else where.partition("/")[2]
 
 

@@ -105,6 +105,10 @@ class Header:
     def _import_from(self, node: ast.ImportFrom, name: str, file: str) -> str:
         alias = next(a for a in node.names if (a.asname or a.name.split(".")[0]) == name)
         base = modules.absolute(node, self._module(file), file.endswith("/__init__.py"))
+        place = self._file_of(base) if alias.name == name else None
+        copied = self._copied(name, place) if place else ""
+        if copied:
+            return copied
         self._note_root(base)
         return self._take(name, _from(base, alias.name, name))
 
@@ -112,8 +116,25 @@ class Header:
         """Import a name from a module of upstream's."""
         if module == "__main__":
             return self.of(name, path)
+        file = path or self._file_of(module)
+        copied = self._copied(name, file) if file else ""
+        if copied:
+            return copied
         self._note_root(module, path)
         return self._take(name, _from(module, name, name))
+
+    def _copied(self, name: str, file: str) -> str:
+        """Copy what a file defines that does more than that when it is imported; "" where that cannot be."""
+        tree = parsed(file, self.texts)
+        node = modules.binding(tree, name)
+        if not modules.acts(tree) or not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Assign)):
+            return ""
+        before = dict(self.imports), dict(self.copies)
+        try:
+            return self._copy(node, name, file)
+        except CannotCut:
+            self.imports, self.copies = before
+            return ""
 
     def _star(self, tree: ast.Module, name: str, file: str) -> str:
         unknown = []
@@ -140,6 +161,9 @@ class Header:
     def _defined(self, node: ast.stmt, name: str, file: str, tree: ast.Module) -> str:
         script = file in self.scripts
         if not script or modules.importable(file, tree):
+            copied = "" if script else self._copied(name, file)
+            if copied:
+                return copied
             module = self._module(file)
             self._note_root(module)
             return self._take(name, _from(module, name, name))
@@ -172,7 +196,7 @@ class Header:
             lines = self.texts[file].splitlines()
             first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
             return "\n".join(line.expandtabs(4).rstrip() for line in lines[first - 1 : node.end_lineno])
-        value: Any = self.values.one(ident(name, self.scripts[file]))
+        value: Any = self.values.one(ident(name, self.scripts[file])) if file in self.scripts else MISSING
         written = expression(value) if value is not MISSING and is_json(value) else None
         if written is not None:
             return f"{name} = {ast.unparse(written)}"

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 HARMLESS = ("append", "insert", "extend", "filterwarnings", "simplefilter", "set_grad_enabled", "setNumThreads", "use",
             "set_printoptions", "manual_seed", "basicConfig", "setLevel", "setdefault", "ocl.setUseOpenCL")  # fmt: skip
+
+OPENS = re.compile(r"(load|open|read)(_.*)?|imread|listdir|InferenceSession|Flask|FastAPI|APIRouter|Blueprint")
+
+
+def acts(tree: ast.Module) -> bool:
+    """Tell whether importing a file opens others or sets up a service: what it defines is better copied."""
+    return any(
+        isinstance(inner, ast.Call) and OPENS.fullmatch(_last_word(inner))
+        for node in tree.body
+        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.Expr, ast.With, ast.Try))
+        for inner in ast.walk(node)
+    )
 
 
 def importable(file: str, tree: ast.Module) -> bool:

@@ -88,17 +88,18 @@ def attempts(source: Source, checkpoint: str, given: "Mapping[str, Any]", chosen
     ordered = [*first, *snippets, *(a for a in found if a not in first)]
     if any(_takes_input(a) for a in ordered):  # what takes arguments and no input works on data of its own
         ordered.sort(key=lambda a: bool(a.argv) and not _takes_input(a))
-    uses = [_of_use(use) for use in source.uses if not chosen]
+    uses = [_of_use(source, use) for use in source.uses if not chosen]
     kept = list({(a.where, a.argv, a.cwd): a for a in ordered}.values())[: MOST - len(uses)]
     return [*kept, *uses]
 
 
-def _of_use(use: Use) -> Attempt:
+def _of_use(source: Source, use: Use) -> Attempt:
     """Call a function that runs the model; it is named by itself, for lines move."""
-    entry = {"snippet": {"path": use.path, "line": use.function, "text": use.text}}
-    tree = use.path.partition("/")[0]
+    entry = {"snippet": {"path": use.path, "line": use.name, "text": use.text}}
+    tree, _, path = use.path.partition("/")
     roots = () if use.root == tree else (use.root,)
-    return Attempt(entry, tree, (CHECKPOINT, INPUT), "", (use.kind,), roots=roots, builds=use.builds, called=True,
+    folder = _home(source, tree, path) if use.served else ""
+    return Attempt(entry, tree, (CHECKPOINT, INPUT), folder, (use.kind,), roots=roots, builds=use.builds, called=True,
                    doubted=use.doubted)  # fmt: skip
 
 

@@ -54,6 +54,13 @@ def made(draft: Written, build: "dict[str, Any]", match: str) -> Draft:
                  roots=list(draft.roots), cited=dict(draft.citations))  # fmt: skip
 
 
+def ended(message: str) -> "dict[str, Any]":
+    """Say of a rehearsal that could not be made that each of its functions failed."""
+    failed = {"outcome": FAILED, "message": message, "where": ""}
+    row = {name: failed for name in ("preprocess", "infer", "postprocess", "draw")}
+    return {"build": failed, "runs": [row], "findings": []}
+
+
 def _with(one: Rehearsal, build: Rehearsal) -> Rehearsal:
     return Rehearsal(function=one.function, outcome=build.outcome, message=build.message)
 

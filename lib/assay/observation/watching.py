@@ -14,7 +14,7 @@ from assay.drafts.draft import draft as write
 from assay.errors import StageFailed
 from assay.observation import own_data, variants
 from assay.observation.attempts import Attempt, attempts, home
-from assay.observation.judging import PROVED, judged, made
+from assay.observation.judging import PROVED, ended, judged, made
 from assay.observation.samples import samples, wanted_suffix
 from assay.records import Argument, Draft, Finding, Intervention, Observation, Watched
 from assay.upstream.steps import READERS
@@ -190,7 +190,10 @@ def _drafted(job: "Job", way: Attempt, kind: str, tried: "list[records.Attempt]"
         written = _written(job, draft.text, number)
         functions = [name for name, there in draft.functions.items() if there]
         how: dict[str, Any] = {"suffix": f"-rehearse-{number}", "functions": functions, "probes": not draft.many}
-        said = rehearse(job, written, answer, [f"refs/{r}" for r in draft.roots], many=draft.many, **how)
+        try:
+            said = rehearse(job, written, answer, [f"refs/{r}" for r in draft.roots], many=draft.many, **how)
+        except StageFailed as fault:  # what it imports of upstream's may end the worker
+            said = ended(fault.what)
         found = judged(draft, said, match["outcome"], doubted=way.doubted)
         if best is None or set(found.functions) > set(best.functions):
             best, place, decoding = found, written, said["findings"]

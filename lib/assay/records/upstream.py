@@ -184,9 +184,19 @@ class Use(Part, frozen=True, kw_only=True):
     made_before: str = ""  # the line on which a caller of upstream's hands it something else than a file as it was read
 
     @property
+    def served(self) -> bool:
+        """Tell a web handler, whose own lines the text is."""
+        return self.given == "upload"
+
+    @property
+    def name(self) -> str:
+        """Name it: of a function that is called, itself; of a handler, that its lines are meant."""
+        return f"{self.function}()" if self.served else self.function
+
+    @property
     def where(self) -> str:
         """Name the function, wherever in its file it stands."""
-        return f"{self.path}:{self.function}"
+        return f"{self.path}:{self.name}"
 
 
 class Labels(Part, frozen=True, kw_only=True):

@@ -131,11 +131,15 @@ class Uploaded(ast.NodeTransformer):
                 return [*found, *self._answered(node)]
             if isinstance(node, ast.If) and not self.of_web(node.test) and _returns(node.body) and body[at + 1 :]:
                 rest = [*node.orelse, *body[at + 1 :]]
-                return [*found, ast.If(self.visit(node.test), self.lines(node.body), self.lines(rest))]
+                return [*found, ast.If(self._test(node), self.lines(node.body), self.lines(rest))]
             found += self._written(node)
             if _is_answered(found):
                 break
         return found
+
+    def _test(self, node: ast.If) -> ast.expr:
+        test: ast.expr = self.visit(node.test)  # type: ignore[assignment]
+        return test
 
     def _written(self, node: ast.stmt) -> "list[ast.stmt]":
         if isinstance(node, ast.Try):
@@ -158,7 +162,7 @@ class Uploaded(ast.NodeTransformer):
         if not self.of_web(node.test):
             if _raises(node.body):
                 return self.lines(node.orelse)
-            return [ast.If(self.visit(node.test), self.lines(node.body) or [ast.Pass()], self.lines(node.orelse))]
+            return [ast.If(self._test(node), self.lines(node.body) or [ast.Pass()], self.lines(node.orelse))]
         refuses = _ends(node.body) and not any(self.of_upload(n) for n in node.body)
         return self.lines(node.orelse if refuses else node.body)
 
@@ -256,12 +260,17 @@ def _is_files(node: ast.AST) -> bool:
 
 
 def _is_form(node: ast.AST) -> bool:
-    return isinstance(node, ast.Attribute) and node.attr in ("form", "args", "values") and _last(node.value) == "request"
+    return (
+        isinstance(node, ast.Attribute) and node.attr in ("form", "args", "values") and _last(node.value) == "request"
+    )
 
 
 def _to_itself(node: ast.Assign) -> bool:
-    return isinstance(node.value, ast.Name) and isinstance(node.targets[0], ast.Name) and \
-        node.value.id == node.targets[0].id
+    return (
+        isinstance(node.value, ast.Name)
+        and isinstance(node.targets[0], ast.Name)
+        and node.value.id == node.targets[0].id
+    )
 
 
 def _last(node: ast.AST) -> str:

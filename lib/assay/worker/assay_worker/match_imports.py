@@ -110,7 +110,9 @@ class Importer:
                     raise self._lacking(before) or error from error
                 self._again()
             except Exception as error:
-                raise self._lacking(before) or error from error
+                if len(match_standin.touched) > before or not _stepped(error, full):
+                    raise self._lacking(before) or error from error
+                self._again()
         raise Unimportable("too many packages are missing")
 
     def _lacking(self, before: int) -> Any:
@@ -151,6 +153,20 @@ class Importer:
         """Drop what was half imported."""
         forget(self.refs)
         importlib.invalidate_caches()
+
+
+def _stepped(error: Exception, full: str) -> bool:
+    """Go where the file lies that a module opens when it is imported, beside the module or above; False if nowhere."""
+    name = getattr(error, "filename", None)
+    if not isinstance(error, FileNotFoundError) or not isinstance(name, str) or os.path.isabs(name):
+        return False
+    folder = os.path.dirname(full)
+    while os.path.basename(folder) != "refs" and folder != os.path.dirname(folder):
+        if os.path.isfile(os.path.join(folder, name)) and os.getcwd() != folder:
+            os.chdir(folder)
+            return True
+        folder = os.path.dirname(folder)
+    return False
 
 
 def places_of(refs: str, candidate: Dict[str, Any]) -> List[Place]:
