@@ -303,7 +303,7 @@ STAGES = (
             "match:status",
             "match:trusted",
             *(f"match:{key}" for key in ("outcome", "missing", "unexpected")),
-            "params:params.score_threshold.value",
+            "params:params.*.value",
             "contract:claims",
             "contract:questions",
             "contract:functions",

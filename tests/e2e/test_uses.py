@@ -1,5 +1,6 @@
 """Upstream that no script or document runs: a function of its that a caller would hand an input to is called."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,57 @@ def board(path, reader):
     return [reader.read(whole.crop((x, 0, x + 8, 8))) for x in (0, 8)]
 '''
 
+FLASK = """\
+class Flask:
+    def __init__(self, name):
+        self.addresses = {}
+
+    def route(self, address, methods=()):
+        return lambda function: self.addresses.setdefault(address, function)
+
+
+class request:
+    files = {}
+
+
+def jsonify(*args, **kwargs):
+    return args or kwargs
+"""
+SERVICE = '''\
+"""Tells dark pictures from bright ones, for whoever uploads one."""
+
+import io
+
+import numpy as np
+import onnxruntime
+from flask import Flask, jsonify, request
+from PIL import Image
+
+from scale import to_unit
+
+app = Flask(__name__)
+session = onnxruntime.InferenceSession("models/tiny.onnx", providers=["CPUExecutionProvider"])
+WORDS = ["dark", "bright"]
+SIZE = (4, 4)
+
+
+def small(picture):
+    return np.asarray(picture.resize(SIZE), dtype=np.float32)
+
+
+@app.route("/predict", methods=["POST"])
+def predict():
+    if "file" not in request.files:
+        return jsonify(error="no file"), 400
+    file = request.files["file"]
+    try:
+        picture = Image.open(io.BytesIO(file.read())).convert("L")
+    except Exception as error:
+        return jsonify(error=str(error)), 400
+    scores = session.run(None, {"image": to_unit(small(picture))[None, None]})[0][0]
+    return jsonify({"word": WORDS[int(scores.argmax())], "best": float(scores.max())})
+'''
+
 
 def claim_of(contract: dict[str, Any], name: str) -> dict[str, Any]:
     return next(dict(c) for c in contract["claims"] if c["id"] == name)
@@ -58,7 +110,7 @@ def claim_of(contract: dict[str, Any], name: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Experiment tiny has a class that reads files; experiment parts one that is handed parts of pictures."""
+    """Tiny has a class that reads files, parts one that is handed parts of pictures, served a web service."""
     root = make(tmp_path_factory.mktemp("uses") / "repo")
     (root / "upstream/predict.py").unlink()
     (root / "upstream/README.md").write_text("# Tiny\n")
@@ -70,6 +122,10 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (parts / "reader.py").write_text(READER.partition("    def predict")[0])
     (parts / "boards.py").write_text(CROPPED)
     tiny.add_experiment(root, "parts", EXPERIMENT.replace("path: upstream", "path: parts"))
+    served = Path(shutil.copytree(root / "upstream", root / "served", ignore=shutil.ignore_patterns("reader.py")))
+    (served / "service.py").write_text(SERVICE)
+    (served / "flask.py").write_text(FLASK)
+    tiny.add_experiment(root, "served", EXPERIMENT.replace("path: upstream", "path: served"))
     yield root
     assert tiny.left_behind(root) == []
 
@@ -115,3 +171,20 @@ def test_what_a_caller_makes_before_is_asked_for_and_not_guessed(repo: Path) -> 
     assert claim_of(contract, "pre.decode")["value"] is None, "it was our call that opened the file"
     seen = {c["id"]: c["value"] for c in contract["claims"]}
     assert seen["pre.size"] == [4, 4] and seen["labels.names"] == ["dark", "bright"]
+
+
+def test_the_lines_of_a_web_handler_are_run_without_the_web(repo: Path) -> None:
+    built(repo, "served", "agree")
+    contract = record(repo, "contract", "served")
+    by = contract["functions"]
+    assert (by["preprocess"], by["postprocess"], contract["questions"]) == ("drafted", "drafted", [])
+    assert agreements(repo, "served") == {("same", "same", "same")}
+    call = claim_of(contract, "run.call")
+    assert call["value"] == "service:predict" and "web handler" in call["reason"]
+    seen = {c["id"]: c["value"] for c in contract["claims"]}
+    assert (seen["pre.size"], seen["pre.color"], seen["pre.decode"]) == ([4, 4], "GRAY", "PIL.Image.open")
+    assert (seen["pre.batch"], seen["post.activation"]) == (1, "argmax"), "a handler is upstream's own caller"
+    text = (workspace(repo, "served") / "scripts/adapter.py").read_text()
+    assert "flask" not in text and "InferenceSession" not in text, "neither the web nor a second model is loaded"
+    assert "# served/service.py" not in text and "# service.py: predict" in text
+    assert "# service.py:18\ndef small(picture):" in text, "what cannot be imported without all that is copied"

@@ -60,6 +60,28 @@ def choices(seen: "Observation | None") -> "list[Claim]":
     return [_of_postprocess("labels.count", counts.pop())] if len(counts) == 1 else []
 
 
+def grey(seen: "Observation | None") -> "list[Claim]":
+    """Say that a picture is made grey where its lines say so: the numbers could as well be the Y of a conversion."""
+    draft = seen.draft if seen is not None else None
+    findings = seen.findings if seen is not None else []
+    either = any(f.id == "pre.color" and f.value is None and f.alternatives == ["GRAY", "Y"] for f in findings)
+    if draft is None or not either or "preprocess" not in draft.functions:
+        return []
+    function = _function(ast.parse(draft.text), "preprocess")
+    calls = [n for n in ast.walk(function) if isinstance(n, ast.Call)] if function else []
+    if not any(_is_grey(call) for call in calls):
+        return []
+    evidence = [Evidence(kind="probe", where="outputs/probe.json", text="preprocess, rehearsed")]
+    return [Claim(id="pre.color", value="GRAY", status="observed", by="draft", evidence=evidence)]
+
+
+def _is_grey(call: ast.Call) -> bool:
+    """Tell Pillow's convert("L") and OpenCV's way of saying the same."""
+    first = call.args[0] if call.args else None
+    to_grey = called(call) == "convert" and isinstance(first, ast.Constant) and first.value == "L"
+    return to_grey or (called(call) == "cvtColor" and any("GRAY" in ast.unparse(one) for one in call.args[1:]))
+
+
 def _listed(node: ast.AST) -> "list[str]":
     """Give the names of a list that one is picked from."""
     items = node.value.elts if isinstance(node, ast.Subscript) and isinstance(node.value, ast.List) else []

@@ -9,7 +9,7 @@ from assay import files
 from assay.canonical import dumps
 from assay.claims.merging import same
 from assay.domain import Confirmation
-from assay.records import Claim, Evidence, Question
+from assay.records import Claim, Evidence, Match, Question
 
 
 def fingerprint(claim: Claim) -> str:
@@ -49,6 +49,19 @@ def _answered(old: "Claim | None", person: Confirmation) -> Claim:
         return Claim(value=person.value, status="stale", alternatives=others, reason=why, **given)
     agrees = not known or person.kind == "confirm" or not others
     return Claim(value=person.value, status="confirmed" if agrees else "corrected", alternatives=others, **given)
+
+
+def unproved(claims: "Iterable[Claim]", match: Match) -> "list[Claim]":
+    """Do not let a class that a person named pass for the model's when the weights do not fit it."""
+    if match.best is not None or match.missing_package:
+        return list(claims)
+    why = match.status.reason or match.why
+    return [
+        msgspec.structs.replace(c, status="conflict", conflicts=[f"{c.by} said {c.value!r}; the match says: {why}"])
+        if c.id == "model.class" and c.status in ("confirmed", "corrected") and why
+        else c
+        for c in claims
+    ]
 
 
 def _asked_again(claim: Claim) -> Question:

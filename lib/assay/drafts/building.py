@@ -134,6 +134,8 @@ def _matched(best: Mapping[str, Any], passed: Mapping[str, tuple[str, str]], hea
 
 
 def _imported(module: str, qualname: str, path: str, header: Header) -> str:
+    if "<locals>" in qualname:
+        raise CannotCut(f"{qualname.rpartition('.')[2]} is defined inside {qualname.partition('.')[0]}")
     first, *rest = qualname.split(".")
     return ".".join([header.import_from(module, first, path), *rest])
 

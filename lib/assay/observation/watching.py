@@ -66,7 +66,7 @@ def _by_match(job: "Job", tried: "list[records.Attempt]") -> Seen:
     if draft is None:
         return Seen(unseen, {})
     written = _written(job, draft.text, 0)
-    said = rehearse(job, written, {"runs": [], "first": []}, [f"refs/{r}" for r in draft.roots], functions=["build"])
+    said = _rehearsed(job, written, {"runs": [], "first": []}, draft, functions=["build"])
     proved = made(draft, said["build"], job.record("match").outcome)
     return Seen(msgspec.structs.replace(unseen, draft=proved), {}, written)
 
@@ -190,10 +190,7 @@ def _drafted(job: "Job", way: Attempt, kind: str, tried: "list[records.Attempt]"
         written = _written(job, draft.text, number)
         functions = [name for name, there in draft.functions.items() if there]
         how: dict[str, Any] = {"suffix": f"-rehearse-{number}", "functions": functions, "probes": not draft.many}
-        try:
-            said = rehearse(job, written, answer, [f"refs/{r}" for r in draft.roots], many=draft.many, **how)
-        except StageFailed as fault:  # what it imports of upstream's may end the worker
-            said = ended(fault.what)
+        said = _rehearsed(job, written, answer, draft, many=draft.many, **how)
         found = judged(draft, said, match["outcome"], doubted=way.doubted)
         if best is None or set(found.functions) > set(best.functions):
             best, place, decoding = found, written, said["findings"]
@@ -221,7 +218,8 @@ def _reader(runs: "list[dict[str, Any]]") -> "list[Finding]":
     for run in runs:
         called = next((i for i, e in enumerate(run["events"]) if e["is"] == "call" and e.get("main")), 0)
         found |= {str(e["how"]) for e in run["events"][:called] if e["is"] == "read" and e["path"] == "@input"}
-    known = [how for how in found if how in READERS]
+    found -= {"open"} if len(found) > 1 else set()  # its bytes went on to another
+    known = [how for how in found if how in (*READERS, "cv2.imdecode")]
     if len(found) != 1 or not known:
         return []
     return [Finding(id="pre.decode", value=known[0], tries=len(runs), identified=True)]
@@ -252,6 +250,14 @@ def _written(job: "Job", text: str, number: int) -> str:
     adapter: Path = folder / "scripts" / "adapter.py"
     adapter.write_text(text, "utf-8")
     return adapter.relative_to(job.workspace.path).as_posix()
+
+
+def _rehearsed(job: "Job", adapter: str, answer: "dict[str, Any]", draft: Drafted, **how: Any) -> "dict[str, Any]":
+    """Rehearse a draft; what it imports of upstream's may end the worker, and that is an answer, too."""
+    try:
+        return rehearse(job, adapter, answer, [f"refs/{root}" for root in draft.roots], **how)
+    except StageFailed as fault:
+        return ended(fault.what)
 
 
 def rehearse(
@@ -286,7 +292,7 @@ def rehearse(
         "adapter": adapter,
         "reachable": trust.reachable(job.record("checkpoint"), job.experiment.trust),
         "functions": list(functions or ()),
-        "source_roots": list(dict.fromkeys([*(f"refs/{tree.name}" for tree in job.record("refs").trees), *roots])),
+        "source_roots": list(dict.fromkeys([*roots, *(f"refs/{tree.name}" for tree in job.record("refs").trees)])),
         "device": "cpu",
         "threads": 1,
         "precision": "fp32",

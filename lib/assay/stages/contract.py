@@ -123,10 +123,12 @@ def _claims(job: Job, module: Any, origin: str, functions: dict[str, str]) -> tu
     given = job.experiment.source.options
     sizes = found.of_options(job.record("source"), probe.observation, checkpoint.name, given)
     said += [] if any(c.id == "pre.layout" for c in said) else graph.layout(probe)
+    said += decoding.grey(probe.observation) if functions["preprocess"] == adapters.DRAFTED else []
     if functions["postprocess"] == adapters.DRAFTED:
         said += decoding.activation(probe.observation, texts, job.record("source").python_files)
         said += [] if any(c.id == "labels.count" for c in said) else decoding.choices(probe.observation)
     claims, asked = people.settle(merging.merge(said), [*which, *sizes, *order, *questions], job.experiment.contract)
+    claims = people.unproved(claims, job.record("match"))
     anchors = Anchors(texts, {tree.name for tree in job.record("refs").trees})
     return [anchors.claim(c) for c in claims], asked
 

@@ -221,7 +221,7 @@ class Job:
             "checkpoint": self.named_checkpoint(),
             "adapter": layout.ADAPTER if written else "",
             "functions": written,
-            "source_roots": [*self._upstream(), *(f"refs/{root}" for root in contract.roots), *self._modules_beside()],
+            "source_roots": [*(f"refs/{root}" for root in contract.roots), *self._upstream(), *self._modules_beside()],
             "reachable": self._reachable() if "build" in written else None,
             "device": self.experiment.device,
             "inputs": msgspec.to_builtins(contract.inputs),

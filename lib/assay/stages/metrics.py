@@ -11,10 +11,12 @@ def run(job: Job) -> None:
     """Write outputs/metrics.json."""
     contract, stats, predictions, inputs = (job.record(n) for n in ("contract", "stats", "predictions", "inputs"))
     results = {p.id: p.result for p in predictions.items}
-    threshold = job.record("params").params.get("score_threshold")
+    params = job.record("params").params
+    threshold = params.get("score_threshold")
     found = quality.measure(contract.task, results, inputs.labels, threshold=threshold.value if threshold else None)
     judged = judge(job.experiment.targets, stats, found)
     match = job.record("match")
     statuses = {"match": match.status, "infer": predictions.status, "measure": stats.status}
-    word, because = verdict(judged, contract, statuses, inputs, doubts(match, job.record("agreement")))
+    held = doubts(match, job.record("agreement"), contract, params)
+    word, because = verdict(judged, contract, statuses, inputs, held)
     job.write("metrics", Metrics(metrics=found, targets=judged, verdict=word, because=because))

@@ -61,7 +61,7 @@ def _behaviour(job: Job, seen: watching.Seen, by_itself: bool) -> "dict[str, Any
     graph, draft = job.record("checkpoint").graph, seen.observation.draft
     once = draft is not None and not draft.many  # else its infer is upstream's whole loop over an input
     functions = [f for f in ("build", "infer") if draft and once and f in draft.functions]
-    roots = [tree.name for tree in job.record("refs").trees] + (draft.roots if draft else [])
+    roots = [*(draft.roots if draft else []), *(tree.name for tree in job.record("refs").trees)]
     answer: dict[str, Any] = job.ask(
         "probe",
         checkpoint=job.named_checkpoint(),

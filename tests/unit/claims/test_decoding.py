@@ -1,8 +1,9 @@
 """What a rehearsed postprocess does to the answer, read off its lines."""
 
+import msgspec
 import pytest
 
-from assay.claims.decoding import activation, choices
+from assay.claims.decoding import activation, choices, grey
 from assay.records import ArrayFacts, Draft, Finding, ModelCall, Observation, Watched
 
 UPSTREAM = {"up/post.py": "import torch\n\n\ndef decode(x):\n    return torch.sigmoid(x)\n\n\ndef plain(x):\n    return x\n"}
@@ -71,3 +72,21 @@ def test_of_a_postprocess_that_failed_nothing_is_said():
 )
 def test_what_the_answer_is_chosen_from(lines, found):
     assert {claim.id: claim.value for claim in choices(seen(*lines))} == found
+
+
+@pytest.mark.parametrize(
+    ("line", "is_grey"),
+    [
+        ('image = Image.open(path).convert("L")', True),
+        ("image = cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2GRAY)", True),
+        ('image = Image.open(path).convert("YCbCr").split()[0]', False),
+    ],
+)
+def test_grey_is_told_from_the_y_of_a_conversion_by_its_lines(line, is_grey):
+    either = Finding(id="pre.color", value=None, alternatives=["GRAY", "Y"])
+    observed = seen("return x", findings=[either], functions=("preprocess",))
+    text = observed.draft.text + f"\n\ndef preprocess(path):\n    {line}\n    return image, {{}}\n"
+    drafted = msgspec.structs.replace(observed, draft=msgspec.structs.replace(observed.draft, text=text))
+    assert [(c.id, c.value, c.status) for c in grey(drafted)] == ([("pre.color", "GRAY", "observed")] if is_grey else [])
+    known = msgspec.structs.replace(drafted, findings=[Finding(id="pre.color", value="Y")])
+    assert grey(known) == grey(observed) == grey(None) == []

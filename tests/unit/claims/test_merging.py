@@ -1,9 +1,9 @@
 """Claims put together: the strongest word counts, agreement raises it, disagreement stays in sight."""
 
 from assay.claims.merging import merge, same
-from assay.claims.people import fingerprint, settle
+from assay.claims.people import fingerprint, settle, unproved
 from assay.domain import Confirmation
-from assay.records import Claim, Evidence, Question
+from assay.records import Claim, Evidence, Match, Question, Status
 
 READ = Evidence(kind="source", where="net/detect.py:41", text="img = img / 255.0", sha256="aa")
 RUN = Evidence(kind="probe", where="outputs/probe.json", text="detect.py --img x")
@@ -86,3 +86,13 @@ def test_an_answer_closes_its_question_and_unknown_stops_the_asking():
     [one], left = settle([], asked, [person("unknown")])
     assert (one.status, one.value) == ("unknown", None)
     assert [q.id for q in left] == ["post.iou"]
+
+
+def test_a_class_that_a_person_named_and_that_does_not_fit_is_a_conflict():
+    said = Claim(id="model.class", value="net:Other", status="confirmed", by="ada", evidence=[])
+    none = Match(status=Status(), outcome="none", why="net:Other has 3 tensors of another shape")
+    [found] = unproved([said], none)
+    assert (found.status, found.value) == ("conflict", "net:Other")
+    assert found.conflicts == ["ada said 'net:Other'; the match says: net:Other has 3 tensors of another shape"]
+    assert unproved([said], Match(status=Status(), outcome="blocked", missing_package="timm", why="needs timm")) == [said]
+    assert unproved([said], Match(status=Status(), outcome="not needed")) == [said]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from typing import Any
@@ -53,10 +54,24 @@ def _opened(watch: Watch, how: str, value: Any) -> Any:
     """Record a read from something open, or from bytes."""
     named = getattr(value, "name", None)
     name = watch.tree.named(full(named) or "") if isinstance(named, str) else ""
-    if name:
+    name = "@input" if not name and _is_given(watch, value) else name
+    if isinstance(named, str) and name:
         watch.reading(name, str(named), how)
     watch.event({"is": "read", "how": how, "path": name})
     return value
+
+
+def _is_given(watch: Watch, value: Any) -> bool:
+    """Tell the input's own bytes, from wherever they were read."""
+    if not watch.tree.given:
+        return False
+    held = value.getvalue() if isinstance(value, io.BytesIO) else b""
+    if not held and str(getattr(value, "dtype", "")) == "uint8" and getattr(value, "ndim", 0) == 1:
+        held = value.tobytes()
+    if not held or len(held) != os.path.getsize(watch.tree.given):
+        return False
+    with watch.inside(), open(watch.tree.given, "rb") as file:
+        return file.read() == held
 
 
 def _is_sample(watch: Watch, path: str, wanted: str) -> bool:
