@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from assay.digests import Digests
@@ -188,7 +189,7 @@ class Parsed:
 
     def save(self) -> None:
         """Write what is new, where that can be written."""
-        if not self.grown or self.path is None:
+        if not self.grown or self.path is None or (sys.dont_write_bytecode and self.path.parent.name == "__pycache__"):
             return
         from assay import files
 
@@ -264,7 +265,7 @@ class OwnCode:
             tree = parse(path, path.name)
             facts = [tree_digest(tree), sorted(_own_imports(tree))]
             known.add(digest, facts)
-        return str(facts[0]), tuple(facts[1])  # type: ignore[arg-type]
+        return str(facts[0]), _modules(facts[1])  # type: ignore[arg-type]
 
 
 def module_file(name: str) -> Path:
@@ -289,9 +290,18 @@ def _own_imports(tree: ast.Module) -> set[str]:
             found |= {a.name for a in node.names if a.name.split(".")[0] in OURS}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OURS:
             for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                found.add(inner if module_file(inner).exists() else str(node.module))
-    return {n for n in found if n not in OURS and n != "assay_worker.canonical"}
+                found.add(f"{node.module}:{alias.name}")  # a module or a name in one: what exists now decides
+    return found
+
+
+def _modules(imported: "Sequence[str]") -> "tuple[str, ...]":
+    """Name the modules of ours that a file imports, as they lie now."""
+    found = set()
+    for name in imported:
+        package, _, inner = name.partition(":")
+        whole = f"{package}.{inner}" if inner else package
+        found.add(whole if module_file(whole).exists() else package)
+    return tuple(sorted(n for n in found if n not in OURS and n != "assay_worker.canonical"))
 
 
 def _read_cache(path: Path | None) -> dict[str, list[object]]:

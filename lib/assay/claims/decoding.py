@@ -20,6 +20,7 @@ KNOWN = {
 }
 KEEPS = {"softmax", "log_softmax", "sigmoid", "cpu", "detach", "float", "numpy", "from_numpy", "asarray"}
 DEEPEST, MOST_FILES = 3, 400
+OF_Y = re.compile(r"YCrCb|YCbCr|YUV|LAB|HSV", re.I)  # lines that may make the same numbers another way
 PASSED = {"", "postprocess", "prepared_after", "saved_picture", "as_picture"}  # ours
 
 
@@ -69,7 +70,8 @@ def grey(seen: "Observation | None") -> "list[Claim]":
         return []
     function = _function(ast.parse(draft.text), "preprocess")
     calls = [n for n in ast.walk(function) if isinstance(n, ast.Call)] if function else []
-    if not any(_is_grey(call) for call in calls):
+    brighter = function is None or OF_Y.search(ast.unparse(function))
+    if brighter or not any(_is_grey(call) for call in calls):
         return []
     evidence = [Evidence(kind="probe", where="outputs/probe.json", text="preprocess, rehearsed")]
     return [Claim(id="pre.color", value="GRAY", status="observed", by="draft", evidence=evidence)]
@@ -79,7 +81,7 @@ def _is_grey(call: ast.Call) -> bool:
     """Tell Pillow's convert("L") and OpenCV's way of saying the same."""
     first = call.args[0] if call.args else None
     to_grey = called(call) == "convert" and isinstance(first, ast.Constant) and first.value == "L"
-    return to_grey or (called(call) == "cvtColor" and any("GRAY" in ast.unparse(one) for one in call.args[1:]))
+    return to_grey or (called(call) == "cvtColor" and any("2GRAY" in ast.unparse(one) for one in call.args[1:]))
 
 
 def _listed(node: ast.AST) -> "list[str]":

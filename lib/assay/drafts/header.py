@@ -127,7 +127,9 @@ class Header:
         """Copy what a file defines that does more than that when it is imported; "" where that cannot be."""
         tree = parsed(file, self.texts)
         node = modules.binding(tree, name)
-        if not modules.acts(tree) or not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Assign)):
+        if not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Assign)) or node not in tree.body:
+            return ""
+        if name in RESERVED or not modules.acts(tree) or modules.changes(tree, name):
             return ""
         before = dict(self.imports), dict(self.copies)
         try:
@@ -238,6 +240,9 @@ class Header:
         """Find the file of a module of the tree."""
         if module.split(".")[0] in sys.stdlib_module_names:
             return None
+        seen = next((file for file, one in self.modules.items() if one == module), None)
+        if seen is not None:
+            return seen
         path = module.replace(".", "/")
         ends = (f"/{path}.py", f"/{path}/__init__.py")
         found = [f for f in self.texts if f.endswith(ends)]

@@ -24,6 +24,17 @@ def acts(tree: ast.Module) -> bool:
     )
 
 
+def changes(tree: ast.Module, name: str) -> bool:
+    """Tell whether a file gives a name its value in more than one statement, or fills it later."""
+    inside = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    about = [n for node in tree.body if not isinstance(node, inside) for n in ast.walk(node)]
+    stores = sum(isinstance(n, ast.Name) and n.id == name and not isinstance(n.ctx, ast.Load) for n in about)
+    declared = any(isinstance(n, ast.Global) and name in n.names for n in ast.walk(tree))
+    filled = [n.func.value for n in about if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+    filled += [n.value for n in about if isinstance(n, (ast.Subscript, ast.Attribute)) and isinstance(n.ctx, ast.Store)]
+    return stores > 1 or declared or any(isinstance(n, ast.Name) and n.id == name for n in filled)
+
+
 def importable(file: str, tree: ast.Module) -> bool:
     """Tell whether a script can be imported by its name without running what it is for."""
     stem = PurePosixPath(file).stem

@@ -35,7 +35,7 @@ def experiment_report(records: Mapping[str, Any], context: Context) -> str:
             "notice": notice(context),
             "experiment": context.experiment,
             "verdict": metrics["verdict"].text() or Safe("NOT DECIDED"),
-            "machine": view.record("stats")["hardware"]["cpu"].text() or Safe("no machine"),
+            "machine": numbers.processor(view) or Safe("no machine"),
             "because": bullets([reason.linked() for reason in metrics["because"]]) or Safe("- no verdict was reached"),
             "warnings": bullets([_warning(f.what, f.evidence) for f in found if f.kind == "run"]),
             "sections": sections,

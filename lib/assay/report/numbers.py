@@ -152,6 +152,15 @@ def memory(view: View) -> Safe:
     return paragraphs(*blocks, Safe("Peaks of one process per configuration: n 1, no interval.") if blocks else "")
 
 
+def processor(view: View) -> Safe:
+    """Name what computed: the GPU first, where one was used."""
+    stats = view.record("stats")
+    machine = stats["hardware"]
+    used = any(str(one["runtime"]["device"].value).startswith("cuda") for one in stats["configurations"])
+    names = [*(machine["gpus"] if used else ()), machine["cpu"]]
+    return Safe(" with ".join(name.text() for name in names if name.text()))
+
+
 def hardware(view: View) -> Safe:
     """Name the machine, and what else it did."""
     stats = view.record("stats")

@@ -9,7 +9,7 @@ from assay.report.escape import Safe
 from assay.report.experiment import notice, quoted
 from assay.report.findings import Finding, command, findings
 from assay.report.identity import asked, mark, origin, source_of
-from assay.report.numbers import RAM, absent, configurations, plain, plain_latency
+from assay.report.numbers import RAM, absent, configurations, plain, plain_latency, processor
 from assay.report.render import render
 from assay.report.results import NOT_YET, skipped
 from assay.report.tables import bullets, paragraphs, phrase, table
@@ -62,14 +62,15 @@ def _valid_for(view: View) -> Safe:
         "checkpoint {name} with SHA-256 {sha}; numbers for {cpu}",
         name=checkpoint["name"].code() if checkpoint else "not known",
         sha=checkpoint["sha256"].code() if checkpoint else "not known",
-        cpu=_machine(machine) if machine else "no machine, as nothing was measured",
+        cpu=_machine(view) if machine else "no machine, as nothing was measured",
     )
 
 
-def _machine(machine: Node) -> Safe:
+def _machine(view: View) -> Safe:
+    machine = view.record("stats")["hardware"]
     return phrase(
         "{cpu}, {cores} cores, {memory} of memory",
-        cpu=machine["cpu"].text(),
+        cpu=processor(view),
         cores=machine["cores"].num(),
         memory=machine["memory_mib"].num("MiB"),
     )

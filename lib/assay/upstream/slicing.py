@@ -3,32 +3,70 @@
 import ast
 from collections.abc import Collection, Sequence
 
+PLAIN = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr)
 
-def leading_to(body: "Sequence[ast.stmt]", wanted: "Collection[str]") -> "list[ast.stmt]":
-    """Keep the lines on which names rest; a line of its own counts when it is about one of them."""
-    needed, kept = set(wanted), []
-    for node in reversed(body):
-        about = loaded(node) if isinstance(node, (ast.Expr, ast.AugAssign)) else set()
-        if (stored(node) | about) & needed:
-            kept.append(node)
-            needed |= loaded(node)
-    return kept[::-1]
+
+def leading_to(body: "Sequence[ast.stmt]", wanted: "Collection[str]", apart: "Collection[str]") -> "list[ast.stmt]":
+    """Leave out the lines that can have no part in some names: these neither give them a value nor handle them.
+
+    `apart` names what no line changes by using it: what is imported.
+    """
+    needed, count = set(wanted), -1
+    while len(needed) != count:  # what handles a needed name may hand it on under another
+        count = len(needed)
+        for node in reversed(body):
+            if stored(node) & needed:
+                needed |= loaded(node)
+            elif (handled(node) - set(apart)) & needed:
+                needed |= loaded(node) | stored(node)
+    return [node for node in body if (stored(node) | handled(node) - set(apart)) & needed]
+
+
+def resting_on(body: "Sequence[ast.stmt]", name: str, apart: "Collection[str]") -> "set[str]":
+    """Name what lines make of a name, directly or by way of others."""
+    found = {name}
+    for node in body:
+        if loaded(node) & found:
+            found |= stored(node) | (handled(node) - set(apart))
+    return found
 
 
 def free(body: "Sequence[ast.stmt]") -> "list[str]":
-    """List the names that lines use and do not give a value to before, in order."""
+    """List the names that lines use and that none before gives a value to, in order."""
     made: set[str] = set()
     found: dict[str, None] = {}
     for node in body:
-        plain = isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr))
-        known = made | _inside(node) | (set() if plain else stored(node))
-        found.update({n.id: None for n in ast.walk(node) if _is_loaded(n) and n.id not in known})  # type: ignore[attr-defined]
-        made |= stored(node)
+        known = made | _inside(node) | (set() if isinstance(node, PLAIN) else _bound(node) - _tested(node))
+        names = [n.id for n in ast.walk(node) if _is_loaded(n) and n.id not in known]  # type: ignore[attr-defined]
+        found.update(dict.fromkeys(names))
+        made |= _bound(node)
     return list(found)
 
 
 def stored(node: ast.AST) -> "set[str]":
-    """Name what a line gives a value to, a function or an import among it."""
+    """Name what a line gives a value to, in part or whole, a function or an import among it."""
+    found = _bound(node)
+    for inner in ast.walk(node):
+        if isinstance(inner, (ast.Subscript, ast.Attribute)) and isinstance(inner.ctx, ast.Store):
+            found |= loaded(inner.value)
+    return found
+
+
+def handled(node: ast.AST) -> "set[str]":
+    """Name what a line may change: what it calls something of, or hands to a call."""
+    found: set[str] = set()
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Call):
+            found |= loaded(inner)
+    return found
+
+
+def loaded(node: ast.AST) -> "set[str]":
+    """Name what a line uses."""
+    return {inner.id for inner in ast.walk(node) if _is_loaded(inner)}  # type: ignore[attr-defined]
+
+
+def _bound(node: ast.AST) -> "set[str]":
     found: set[str] = set()
     for inner in ast.walk(node):
         if isinstance(inner, ast.Name) and not isinstance(inner.ctx, ast.Load):
@@ -37,14 +75,12 @@ def stored(node: ast.AST) -> "set[str]":
             found.add(inner.name)
         elif isinstance(inner, (ast.Import, ast.ImportFrom)):
             found |= {(alias.asname or alias.name).partition(".")[0] for alias in inner.names}
-        elif isinstance(inner, (ast.Subscript, ast.Attribute)) and isinstance(inner.ctx, ast.Store):
-            found |= loaded(inner.value)
     return found
 
 
-def loaded(node: ast.AST) -> "set[str]":
-    """Name what a line uses."""
-    return {inner.id for inner in ast.walk(node) if _is_loaded(inner)}  # type: ignore[attr-defined]
+def _tested(node: ast.AST) -> "set[str]":
+    """Name what a block asks for before it may give it a value."""
+    return loaded(node.test) if isinstance(node, (ast.If, ast.While)) else set()
 
 
 def _is_loaded(node: ast.AST) -> bool:

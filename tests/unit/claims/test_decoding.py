@@ -80,6 +80,7 @@ def test_what_the_answer_is_chosen_from(lines, found):
         ('image = Image.open(path).convert("L")', True),
         ("image = cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2GRAY)", True),
         ('image = Image.open(path).convert("YCbCr").split()[0]', False),
+        ("image = cv2.cvtColor(cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2YCrCb)[..., 0], cv2.COLOR_GRAY2BGR)", False),
     ],
 )
 def test_grey_is_told_from_the_y_of_a_conversion_by_its_lines(line, is_grey):

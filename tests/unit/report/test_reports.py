@@ -326,3 +326,13 @@ def test_made_by_is_a_stage() -> None:
     makers = {re.findall(r"outputs/(\w+)\.json", row)[0]: row.split("|")[-2].strip() for row in rows}
     assert set(makers.values()) <= set(plan.NAMES) and set(makers) == set(CASES["detection"]())
     assert (makers["artifacts"], makers["environment"], makers["params"]) == ("decode", "deps", "contract")
+
+
+@both
+def test_a_gpu_is_named_before_the_processor_where_one_was_used(report: str) -> None:
+    found = canonical.loads(canonical.dumps(CASES["detection"]()))
+    found["stats"]["hardware"]["gpus"] = ["Example GPU 80GB"]
+    assert "Example GPU 80GB with" not in REPORTS[report](found, CONTEXT), "nothing ran on it"
+    for one in found["stats"]["configurations"]:
+        one["runtime"]["device"] = "cuda:0"
+    assert "Example GPU 80GB with Example CPU 8-core" in REPORTS[report](found, CONTEXT)
