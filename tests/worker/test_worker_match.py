@@ -248,3 +248,11 @@ def test_a_configuration_is_made_of_its_own_class(matched: Matched) -> None:
     config = answer["best"]["args"][0]
     assert (config["value"]["width"], config["value"]["bias"], config["form"]) == (12, False, "object:Config")
     assert config["loose"] == ["heads"] and config["identified"] is False  # nobody said how many heads
+
+
+@pytest.mark.slow
+@torch_only
+def test_a_module_may_open_a_file_beside_it_when_it_is_imported(matched: Matched) -> None:
+    text = HEAD + "size = int(open('size.txt').read())\n\n\nclass Net(nn.Linear):\n    def __init__(self):\n        super().__init__(size, 2)\n"
+    answer = matched({"app/net.py": text, "app/size.txt": "3"}, {"weight": [2, 3], "bias": [2]})
+    assert (answer["outcome"], answer["best"]["qualname"]) == ("exact", "Net")
