@@ -168,6 +168,10 @@ def with_mirror(image: Image.Image) -> np.ndarray:
     return np.concatenate([x, x[:, :, :, ::-1]])
 
 
+def colours_as_batch(image: Image.Image) -> np.ndarray:
+    return (array(image.resize((28, 28))) / 255).transpose(2, 0, 1)[:, None]
+
+
 def copies(image: Image.Image) -> np.ndarray:
     return np.repeat(squash_bgr(image), 4, 0)
 
@@ -287,6 +291,7 @@ VARIANTS: list[tuple[Callable[[Image.Image], np.ndarray], dict[str, Any]]] = [
     (half, {**BGR, "pre.dtype": "float16", **of([352, 352], "squash", "bilinear")}),
     (ten_crops, {"pre.layout": "NCHW", "pre.batch": 4, "pre.dtype": "float32", **of([224, 224])}),
     (with_mirror, {"pre.layout": "NCHW", "pre.batch": 2, "pre.dtype": "float32", **of([352, 352])}),
+    (colours_as_batch, {"pre.layout": "NCHW", "pre.dtype": "float32", **of([28, 28])}),
     (copies, {**BGR, "pre.batch": 4, **of([352, 352], "squash", "bilinear")}),
     (mirrored, {**BGR, **of([352, 352])}),
     (multiple_down, {**rgb(), "pre.mean": [127.5] * 3, "pre.std": [127.5] * 3,

@@ -19,6 +19,7 @@ KNOWN = {
     "multinomial": "sample",
 }
 KEEPS = {"softmax", "log_softmax", "sigmoid", "cpu", "detach", "float", "numpy", "from_numpy", "asarray"}
+RANKS = {"topk", "sort", "argsort", "sorted", "argmin", "argpartition", "nonzero"}  # a choice, by no word for it here
 DEEPEST, MOST_FILES = 3, 400
 OF_Y = re.compile(r"YCrCb|YCbCr|YUV|LAB|HSV", re.I)  # lines that may make the same numbers another way
 PASSED = {"", "postprocess", "prepared_after", "saved_picture", "as_picture"}  # ours
@@ -40,7 +41,7 @@ def activation(
         return []
     rest: set[str] = set()
     words = list(dict.fromkeys(_words(function, _upstream(draft, texts, files), rest)))
-    if _defined(rest, texts, files):
+    if _defined(rest, texts, files) or (not words and rest & RANKS):
         return []
     reason = "" if words else "nothing of the kind is done to the model's answer"
     return [_of_postprocess("post.activation", ", ".join(words) or "none", reason)]
@@ -147,17 +148,21 @@ def _words(
             rest.add(name)
 
 
-def _ordered(function: ast.FunctionDef) -> "list[ast.Call | ast.Assign]":
-    """Give the calls as they are evaluated: what stands inside comes first."""
-    inner = [n for n in ast.walk(function) if isinstance(n, (ast.Call, ast.Assign))]
+def _ordered(function: ast.FunctionDef) -> "list[ast.Call | ast.Assign | ast.Attribute | ast.Subscript]":
+    """Give the calls as they are evaluated, and what is taken of them: what stands inside comes first."""
+    inner = [n for n in ast.walk(function) if isinstance(n, (ast.Call, ast.Assign, ast.Attribute, ast.Subscript))]
     return sorted(inner, key=lambda n: (n.end_lineno or 0, n.end_col_offset or 0))
 
 
 def _is_largest(node: ast.AST) -> bool:
-    """Tell `_, index = torch.max(x, 1)`, of which the second is where the largest entry stands."""
-    if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Tuple):
-        return False
-    return called(node.value) == "max" and len(node.targets[0].elts) == 2
+    """Tell `_, index = torch.max(x, 1)`, whose second is where the largest entry stands, or that second alone."""
+    if isinstance(node, ast.Assign):
+        pair = isinstance(node.targets[0], ast.Tuple) and len(node.targets[0].elts) == 2
+    elif isinstance(node, ast.Subscript):
+        pair = isinstance(node.slice, ast.Constant) and node.slice.value == 1
+    else:
+        pair = isinstance(node, ast.Attribute) and node.attr == "indices"
+    return pair and called(node.value) == "max"  # type: ignore[attr-defined]
 
 
 def _chosen(function: ast.FunctionDef) -> "Iterator[tuple[str, int]]":
@@ -168,7 +173,7 @@ def _chosen(function: ast.FunctionDef) -> "Iterator[tuple[str, int]]":
             name, parts = node.targets[0].id, getattr(node.value, "elts", [])
             held.update({f"{name}[{i}]": _output(part, held) for i, part in enumerate(parts)})
             held[name] = _output(node.value, held)
-        call: Any = node.value if isinstance(node, ast.Assign) and _is_largest(node) else node
+        call: Any = node.value if _is_largest(node) else node  # type: ignore[union-attr]
         if called(call) == "argmax" or call is not node:
             of_method = isinstance(call.func, ast.Attribute) and _output(call.func.value, held)
             args = call.args if of_method else call.args[1:]

@@ -32,6 +32,8 @@ def seen(*lines, imports="", findings=(), functions=("postprocess",), shape=(1, 
         (["return torch.softmax(x, 1).argmax(1)"], "softmax, argmax"),
         (["_, best = torch.max(x, 1)", "return best"], "argmax"),
         (["return torch.max(x)"], "none"),
+        (["return int(x.data.max(1).indices[0])"], "argmax"),
+        (["return torch.max(x, 1)[1]"], "argmax"),
         (["return F.log_softmax(x, dim=1)", ""], "log_softmax"),
         (["return decode(x)"], "sigmoid"),
         (["return plain(x)"], "none"),
@@ -72,6 +74,10 @@ def test_of_a_postprocess_that_failed_nothing_is_said():
 )
 def test_what_the_answer_is_chosen_from(lines, found):
     assert {claim.id: claim.value for claim in choices(seen(*lines))} == found
+
+
+def test_a_ranking_by_no_known_word_is_not_called_nothing():
+    assert activation(seen("return x.topk(3)"), UPSTREAM) == []
 
 
 @pytest.mark.parametrize(

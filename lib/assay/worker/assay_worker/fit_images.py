@@ -117,6 +117,8 @@ def _layout(read: Planes, names: List[str]) -> List[Fact]:
     if read.batch is None:
         why = read.problem or "the tensor has no batch axis"
         return told + [unknown("pre.batch", why, names)]
+    if read.batch == 3 and read.problem:
+        return told + [unknown("pre.batch", "as many as a picture has colours: of a grey one it may be another", names)]
     note = {"elements": read.problem or ("copies" if read.batch > 1 else "one")}
     return told + [fact("pre.batch", read.batch, evidence=names, residual=0.0, detail=note)]
 
