@@ -3,17 +3,19 @@
 import ast
 import builtins
 import copy
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from assay.records.upstream import Use
 from assay.upstream.callers import defaults, parameters_of
 from assay.upstream.imported import imported_as
-from assay.upstream.index import Constant, Define, File, Function, Index, Package
+from assay.upstream.index import Constant, Define, File, Function, Index, Outside, Package
 from assay.upstream.service import CannotWrite, last_of
 from assay.upstream.slicing import free, leading_to, loaded, resting_on, stored
 from assay.upstream.uploads import ANSWER, SAMPLE, Uploaded, is_answered, uploads
 
-MOST, DEEPEST = 2, 4
+MOST = 2
+SEVERAL = re.compile(r"(ist|equence|uple|terable)\[.*UploadFile")
 ROUTES = {"route", "post", "put", "api_route", "get"}
 STARTS = {"on_event", "before_first_request", "before_serving", "asynccontextmanager"}
 GIVEN = {"Form", "Query", "Body"}
@@ -34,7 +36,7 @@ class Handlers:
         for define in sorted(self._handlers(), key=lambda d: (self.near.get(d.file.path, 99), d.file.path)):
             try:
                 found.append(self._use(define))
-            except (CannotWrite, RecursionError):
+            except (CannotWrite, RecursionError, ValueError):  # the last is ast's, of what it cannot put into words
                 continue
         return found[:MOST]
 
@@ -50,9 +52,11 @@ class Handlers:
     def _use(self, define: Define) -> Use:
         node, file = copy.deepcopy(define.node), define.file  # its lines are rewritten in place
         assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        if any(SEVERAL.search(ast.unparse(a.annotation)) for a in node.args.args if a.annotation):
+            raise CannotWrite("it takes several uploads")
         upload = Uploaded(uploads(node))
         written = upload.lines(node.body)
-        body = _answering([*_parameters(node, upload), *written], {SAMPLE, *file.imports})
+        body = _answering([*self._parameters(file, node), *written], {SAMPLE, *outside(self.index, file)})
         if not is_answered(written) or len(upload.keys) > 1 or not any(SAMPLE in loaded(line) for line in body):
             raise CannotWrite("its answer rests on more or less than one upload")
         if not upload.states and not self._calls_own(file, body):
@@ -72,6 +76,26 @@ class Handlers:
             given="upload",
         )
 
+    def _parameters(self, file: File, node: Function) -> "list[ast.stmt]":
+        """Write what the other parameters are when a request does not say."""
+        found: list[ast.stmt] = []
+        optional, given = defaults(node), set(uploads(node))
+        for name in parameters_of(node):
+            if name in given or name in NOT_ASKED:
+                continue
+            value = _default(optional.get(name))
+            if value is None or (isinstance(value, ast.Call) and not self._is_simple(file, value)):
+                raise CannotWrite(f"a request has to say {name}")
+            found.append(ast.Assign([ast.Name(name, ast.Store())], value, None))
+        return found
+
+    def _is_simple(self, file: File, call: ast.Call) -> bool:
+        """Tell a dependency that is had by calling it, as it is."""
+        thing = self.index.dotted(file, call.func)
+        node = thing.node if isinstance(thing, Define) else None
+        asks = bool(node.args.args or node.args.kwonlyargs) if isinstance(node, ast.FunctionDef) else True
+        return not asks and not _is_lifespan(node)  # type: ignore[arg-type]
+
     def _calls_own(self, file: File, body: "Sequence[ast.stmt]") -> bool:
         """Tell whether lines call anything that the tree defines."""
         names = {n.id for line in body for n in ast.walk(line) if isinstance(n, ast.Name)}
@@ -87,11 +111,12 @@ class Pieces:
         self.imports: dict[str, None] = {}
         self.early: list[str] = []  # what has to have run before the handler's lines
         self.lines: list[str] = []
-        self.done: set[tuple[str, str]] = set()
+        self.made: set[str] = set()  # what those give a value to
 
     def add(self, file: File, body: "Sequence[ast.stmt]") -> None:
         """Add a handler's lines."""
-        self._needed(file, body, set(), 0)
+        self._start_all(file, body)
+        self._needed(file, body, set())
         self.lines += [ast.unparse(ast.fix_missing_locations(node)) for node in body]
 
     def text(self) -> str:
@@ -99,25 +124,19 @@ class Pieces:
         unpacked = f"{SAMPLE} = sys.argv[2]"  # the first is the checkpoint, which upstream's lines load themselves
         return "\n".join(["import sys", "", *self.imports, "", unpacked, *self.early, *self.lines, ""])
 
-    def _needed(self, file: File, body: "Sequence[ast.stmt]", known: "set[str]", depth: int) -> None:
-        """Import what lines name, or make it as the service does when it starts."""
+    def _needed(self, file: File, body: "Sequence[ast.stmt]", known: "set[str]") -> None:
+        """Import what lines name; what the start of the service makes is there already."""
         for name in free(body):
-            if name in known or name == SAMPLE:
+            if name in known or name in self.made or name == SAMPLE:
                 continue
-            state = name.removeprefix("state_") if name.startswith("state_") else ""
-            starts = self._starters(file, state or name, is_state=bool(state))
-            if any(_makes(node, name) for _, node in starts):
-                pass  # whatever it was before
-            elif not state and (name in file.defs or name in file.assigned):
+            if name in file.defs or name in file.assigned:
                 self.imports[f"from {imported_as(self.index, file)[1]} import {name}"] = None
-            elif not state and name in file.imports:
+            elif name in file.imports:
                 self._import(file, name)
             elif name == "os":  # for the upload's name
                 self.imports["import os"] = None
-            elif not starts and not hasattr(builtins, name):
+            elif not hasattr(builtins, name):
                 raise CannotWrite(f"nothing says what {name} is")
-            for setter in starts:
-                self._start(*setter, depth)
 
     def _import(self, file: File, name: str) -> None:
         bound = file.imports[name]
@@ -134,33 +153,35 @@ class Pieces:
         else:
             self.imports[f"import {module}" + (f" as {name}" if module != name else "")] = None
 
-    def _starters(self, file: File, name: str, *, is_state: bool) -> "list[tuple[File, Function]]":
-        """Find the functions that make or change what a name stands for when the service starts."""
-        found = []
-        for one in self.index.files.values() if is_state else [file]:
-            for define in one.defs.values() if name in one.text else ():
-                node = define.node
-                if isinstance(node, ast.ClassDef) or _is_routed(node):
-                    continue
-                if _sets_state(node, name) if is_state else _sets(node, name):
-                    found.append((one, node))
-        return found
+    def _start_all(self, file: File, body: "Sequence[ast.stmt]") -> None:
+        """Write what the service does when it starts; what else gives globals their values later cannot be told."""
+        for one in self.index.files.values():
+            for define in one.defs.values():
+                if not isinstance(define.node, ast.ClassDef) and _is_start(define.node):
+                    self._start(one, define.node)
+        used = {name for line in body for name in loaded(line)}
+        for define in file.defs.values():
+            given = _given_globals(define.node)
+            if not _is_start(define.node) and given & used:
+                raise CannotWrite(f"{define.qualname} may give {min(given & used)} another value")
+            if define.qualname in used and loaded(define.node) & self.made:
+                raise CannotWrite(f"{define.qualname} looks at what the start of the service makes")
 
-    def _start(self, file: File, node: Function, depth: int) -> None:
+    def _start(self, file: File, node: Function) -> None:
         """Write the lines of a start-up function up to where the service begins to serve."""
-        if depth > DEEPEST:
-            raise CannotWrite("what starts the service goes too deep")
-        if (file.path, node.name) in self.done:
-            return
-        self.done.add((file.path, node.name))
-        if len(node.args.args) - len(node.args.defaults) > _is_lifespan(node):
+        if len(node.args.args) > _is_lifespan(node):
             raise CannotWrite(f"{node.name} is started with more than the application")
-        until = next((i for i, one in enumerate(node.body) if _yields(one)), len(node.body))
         upload = Uploaded([])
-        body = upload.lines(copy.deepcopy(node.body[:until]))
-        body = leading_to(body, _globals_of(file) | {f"state_{name}" for name in upload.states}, file.imports)
-        before = set(free(body))
-        self._needed(file, body, {one for line in body for one in stored(line)} - before, depth + 1)
+        lines = upload.lines(copy.deepcopy(_until_it_serves(node.body)))
+        states = {f"state_{name}" for name in upload.states}
+        globals_ = {*_given_globals(node), *file.assigned}
+        body = leading_to(lines, globals_ | states, outside(self.index, file))
+        made = {name for line in body for name in stored(line)}
+        own = made - _given_globals(node) - states - (set(file.assigned) & set(free(body)))
+        if own & {*file.assigned, *file.defs, *file.imports} or made & self.made:
+            raise CannotWrite(f"{node.name} uses names of the service for something else")
+        self._needed(file, body, made - set(free(body)))
+        self.made |= made
         self.early += [ast.unparse(ast.fix_missing_locations(line)) for line in body]
 
 
@@ -174,56 +195,48 @@ def _answering(body: "list[ast.stmt]", apart: "set[str]") -> "list[ast.stmt]":
     return leading_to(body, {ANSWER}, apart)
 
 
-def _parameters(node: Function, upload: Uploaded) -> "list[ast.stmt]":
-    """Write what the other parameters are when a request does not say."""
-    found: list[ast.stmt] = []
-    optional = defaults(node)
-    given = set(uploads(node))
-    for name in parameters_of(node):
-        if name in given or name in NOT_ASKED:
-            continue
-        value = _default(optional.get(name))
-        if value is None:
-            raise CannotWrite(f"a request has to say {name}")
-        found.append(ast.Assign([ast.Name(name, ast.Store())], value, None))
-    return found
+def outside(index: Index, file: File) -> "set[str]":
+    """Name what a file imports from outside its tree: using it changes nothing of the tree's."""
+    return {name for name in file.imports if isinstance(index.meaning(file, name), Outside)}
 
 
 def _globals_of(file: File) -> "set[str]":
     """Name what a file's own functions may find at its top."""
-    declared = [n.names for define in file.defs.values() for n in ast.walk(define.node) if isinstance(n, ast.Global)]
-    return {*file.assigned, *(name for names in declared for name in names)}
+    return {*file.assigned, *(name for define in file.defs.values() for name in _given_globals(define.node))}
 
 
-def _sets(node: Function, name: str) -> bool:
-    """Tell whether a function gives a global a value, or changes it when the service starts."""
-    declared = any(isinstance(n, ast.Global) and name in n.names for n in ast.walk(node))
-    if declared and name in {one for line in node.body for one in stored(line)}:
-        return True
-    names = [n.attr if isinstance(n, ast.Attribute) else n.id for d in node.decorator_list for n in ast.walk(d)
-             if isinstance(n, (ast.Attribute, ast.Name))]  # fmt: skip
-    starts = bool(STARTS & set(names)) or _is_lifespan(node)
-    return starts and any(name in loaded(line) for line in node.body)
+def _given_globals(node: ast.AST) -> "set[str]":
+    """Name the globals that a function gives a value to."""
+    declared = {name for n in ast.walk(node) if isinstance(n, ast.Global) for name in n.names}
+    return declared & stored(node)
 
 
-def _makes(node: Function, name: str) -> bool:
-    """Tell whether a function gives a global its value, whatever it was."""
-    declared = any(isinstance(n, ast.Global) and name in n.names for n in ast.walk(node))
-    lines = [line for one in node.body for line in (one.body if isinstance(one, ast.Try) else [one])]
-    return declared and any(isinstance(line, ast.Assign) and name in stored(line) - loaded(line) for line in lines)
+def _is_start(node: "ast.ClassDef | Function") -> bool:
+    """Tell a function that is run when the service starts."""
+    marks = [ast.unparse(d) for d in node.decorator_list]
+    hooked = any(last_of(d.func if isinstance(d, ast.Call) else d) in STARTS for d in node.decorator_list)
+    ends = any("shutdown" in mark for mark in marks)
+    lifespan = (
+        isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and _is_lifespan(node) and len(node.args.args) == 1
+    )
+    return (hooked or lifespan) and not ends
 
 
-def _sets_state(node: Function, name: str) -> bool:
-    """Tell whether a function gives a value to what an application keeps under a name."""
-    stores = [n for n in ast.walk(node) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
-    return any(n.attr == name and last_of(n.value) == "state" for n in stores)
+def _until_it_serves(body: "list[ast.stmt]") -> "list[ast.stmt]":
+    found: list[ast.stmt] = []
+    for node in body:
+        if not any(isinstance(n, ast.Yield) for n in ast.walk(node)):
+            found.append(node)
+            continue
+        if isinstance(node, ast.Try):
+            found += _until_it_serves(node.body)
+        elif not isinstance(node, ast.Expr):
+            raise CannotWrite("it begins to serve in the middle of a block")
+        break
+    return found
 
 
 def _is_lifespan(node: Function) -> bool:
-    return any(isinstance(n, ast.Yield) for n in ast.walk(node))
-
-
-def _yields(node: ast.stmt) -> bool:
     return any(isinstance(n, ast.Yield) for n in ast.walk(node))
 
 

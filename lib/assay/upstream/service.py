@@ -14,8 +14,9 @@ ABOUT_THE_WAY = {"status_code", "mimetype", "media_type", "headers", "request", 
 LOGGER = re.compile(r"log|logger|logging|log_.*|.*_log(ger)?|app|current_app", re.I)
 LOGS = {"debug", "info", "warning", "warn", "error", "exception", "critical", "log"}
 TIDIES = {"remove", "unlink", "rmtree", "makedirs", "mkdir"}
-LETS_IN = re.compile(r"allow|valid|accept|support|^is_", re.I)
-FAULT = re.compile(r"error|detail|message|msg|fault|fail", re.I)
+COUNTS = {"inc", "dec", "observe", "add_task"}  # of metrics, and what is done once the answer is sent
+LETS_IN = re.compile(r"allow|valid|accept|support", re.I)
+PLAIN_CALLS = {"str", "len", "type", "repr", "format", "round", "float", "int"}
 
 
 class CannotWrite(Exception):
@@ -63,11 +64,14 @@ def left_out(node: ast.Call) -> ast.expr:
 
 def decided(node: ast.If, known: Known) -> "bool | None":
     """Say which branch a request as it has to be takes; None where the file itself decides."""
+    if any(isinstance(n, ast.NamedExpr) for n in ast.walk(node.test)):
+        raise CannotWrite("it names something in a test")
     value = _truth(node.test, known)
     if value is not None:
         return value
+    asked = _is_asked(node.test, known)
     for body, taken in ((node.body, False), (node.orelse, True)):
-        if _raises(body) or (_refuses(body) and (_is_asked(node.test, known) or _is_none(node.test))):
+        if _raises(body) or (_refuses(body, known) and (asked or (_is_none(node.test) and _says_fault(body)))):
             return taken
     return None
 
@@ -93,8 +97,12 @@ def _truth(test: ast.expr, known: Known) -> "bool | None":
 def _compared(test: ast.Compare, known: Known) -> "bool | None":
     op, left, right = test.ops[0], test.left, test.comparators[0]
     negative = isinstance(op, (ast.NotIn, ast.NotEq, ast.IsNot))
-    if isinstance(op, (ast.In, ast.NotIn)) and (_is_files(right) or _of_type(left, known)):
+    if isinstance(op, (ast.In, ast.NotIn)) and _is_files(right):
         return not negative
+    if isinstance(left, ast.Call) and is_form(left.func) and isinstance(right, ast.Constant):
+        default = left_out(left)
+        equal = isinstance(default, ast.Constant) and default.value == right.value
+        return equal != negative if isinstance(op, (ast.Eq, ast.NotEq, ast.Is, ast.IsNot)) else None
     if isinstance(left, ast.Attribute) and left.attr == "method" and last_of(left.value) == "request":
         posts = isinstance(right, ast.Constant) and right.value == "POST"
         return posts != negative
@@ -111,17 +119,11 @@ def _is_there(node: ast.AST, known: Known) -> bool:
     return named or known.is_upload(node) or (isinstance(node, ast.Name) and node.id in known.bytes)
 
 
-def _of_type(node: ast.AST, known: Known) -> bool:
-    return isinstance(node, ast.Attribute) and node.attr in ("content_type", "mimetype") and known.is_upload(node.value)
-
-
 def _lets_in(node: ast.AST, known: Known) -> bool:
-    """Tell a check of an upload's name or type that it has to pass."""
-    if not isinstance(node, ast.Call):
+    """Tell a check of an upload's name that it has to pass."""
+    if not isinstance(node, ast.Call) or not node.args or not LETS_IN.search(last_of(node.func)):
         return False
-    of_type = isinstance(node.func, ast.Attribute) and _of_type(node.func.value, known)
-    checks = bool(LETS_IN.search(last_of(node.func))) and len(node.args) >= 1
-    return of_type or (checks and all(_is_name(one, known) for one in node.args))
+    return all(_is_name(one, known) for one in node.args)
 
 
 def _is_name(node: ast.AST, known: Known) -> bool:
@@ -152,12 +154,17 @@ def is_idle(node: ast.stmt, known: Known) -> bool:
         return isinstance(value, ast.Constant)
     name, function = last_of(value.func), value.func
     if not isinstance(function, ast.Attribute):
-        return name in ("print", "flash")
+        calls = {last_of(n.func) for one in value.args for n in ast.walk(one) if isinstance(n, ast.Call)}
+        return name == "flash" or (name == "print" and calls <= PLAIN_CALLS)
     if known.is_stream(function.value):
         first = value.args[0] if value.args else None
         return name == "close" or (name == "seek" and isinstance(first, ast.Constant) and first.value == 0)
     logs = name in LOGS and bool(LOGGER.fullmatch(_first(function)))
-    return logs or (name in TIDIES and (_first(function) in ("os", "shutil", "Path") or name in ("unlink", "mkdir")))
+    return (
+        logs
+        or name in COUNTS
+        or (name in TIDIES and (_first(function) in ("os", "shutil", "Path") or name in ("unlink", "mkdir")))
+    )
 
 
 # ---------------------------------------------------------------- an answer
@@ -177,20 +184,26 @@ def _raises(body: "Sequence[ast.stmt]") -> bool:
     return isinstance(last, ast.Raise) or aborts
 
 
-def _refuses(body: "Sequence[ast.stmt]") -> bool:
-    """Tell whether a branch ends in a refusal: a status for it, another page, or the word of a fault."""
+def _refuses(body: "Sequence[ast.stmt]", known: Known) -> bool:
+    """Tell whether a branch ends in a refusal: said as a fault, or an answer that nothing was made for."""
+    last = body[-1] if body else None
+    if not isinstance(last, ast.Return):
+        return False
+    said = unwrapped(last.value) if last.value is not None else None
+    names = [n for n in ast.walk(said) if isinstance(n, ast.Name)] if said is not None else []
+    return _says_fault(body) or all(known.is_upload(n) or n.id in PLAIN_CALLS for n in names)
+
+
+def _says_fault(body: "Sequence[ast.stmt]") -> bool:
+    """Tell an answer with the status of a fault, or another page."""
     last = body[-1] if body else None
     value = last.value if isinstance(last, ast.Return) else None
-    if value is None:
-        return isinstance(last, ast.Return)
-    inner = list(ast.walk(value))
-    numbers = [n.value for n in inner if isinstance(n, ast.Constant) and type(n.value) is int]
-    words = [n.value for n in inner if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-    words += [k.arg for n in inner if isinstance(n, ast.Call) for k in n.keywords if k.arg]
-    elsewhere = isinstance(value, ast.Call) and last_of(value.func) in ("redirect", "RedirectResponse", "abort")
-    said = unwrapped(value)
-    plain = said is None or not any(isinstance(n, ast.Name) for n in ast.walk(said))
-    return elsewhere or any(400 <= n < 600 for n in numbers) or any(FAULT.search(w) for w in words[:2]) or plain
+    status = value.elts[1:2] if isinstance(value, ast.Tuple) else []
+    if isinstance(value, ast.Call):
+        if last_of(value.func) in ("redirect", "RedirectResponse", "abort"):
+            return True
+        status = [k.value for k in value.keywords if k.arg in ("status_code", "status")]
+    return any(isinstance(n, ast.Constant) and type(n.value) is int and 400 <= n.value < 600 for n in status)
 
 
 def unwrapped(node: "ast.expr | None") -> "ast.expr | None":

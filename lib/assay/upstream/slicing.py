@@ -7,19 +7,20 @@ PLAIN = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr)
 
 
 def leading_to(body: "Sequence[ast.stmt]", wanted: "Collection[str]", apart: "Collection[str]") -> "list[ast.stmt]":
-    """Leave out the lines that can have no part in some names: these neither give them a value nor handle them.
+    """Leave out the lines that can have no part in some names: those that mention none on which these rest.
 
-    `apart` names what no line changes by using it: what is imported.
+    `apart` names what no line changes by using it: what comes from outside. A call of its own may change anything.
     """
-    needed, count = set(wanted), -1
-    while len(needed) != count:  # what handles a needed name may hand it on under another
+    mentions = [(stored(node) | loaded(node)) - set(apart) for node in body]
+    needed, kept = set(wanted), [isinstance(node, ast.Expr) for node in body]
+    count = -1
+    while count != len(needed):
         count = len(needed)
-        for node in reversed(body):
-            if stored(node) & needed:
-                needed |= loaded(node)
-            elif (handled(node) - set(apart)) & needed:
-                needed |= loaded(node) | stored(node)
-    return [node for node in body if (stored(node) | handled(node) - set(apart)) & needed]
+        for at in reversed(range(len(body))):
+            if kept[at] or mentions[at] & needed:
+                kept[at] = True
+                needed |= mentions[at]
+    return [node for node, stays in zip(body, kept) if stays]
 
 
 def resting_on(body: "Sequence[ast.stmt]", name: str, apart: "Collection[str]") -> "set[str]":

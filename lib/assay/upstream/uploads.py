@@ -15,6 +15,7 @@ SAMPLE, ANSWER = "uploaded", "answered"  # names in what is written
 NAME = f"os.path.basename({SAMPLE})"
 CONTENTS, OPENED = f'open({SAMPLE}, "rb").read()', f'open({SAMPLE}, "rb")'
 MOST_BLOCKS = 60
+WRITES = {"imwrite", "save", "write", "dump", "system", "run", "call", "rename", "replace", "move"}
 THREADS = {"to_thread": 0, "run_in_threadpool": 0, "run_in_executor": 1}  # the place of the function that is run
 
 
@@ -112,6 +113,15 @@ class Uploaded(ast.NodeTransformer):
             raise CannotWrite(f"it uses {node.id}")
         return node
 
+    def visit_AsyncFor(self, node: ast.AsyncFor) -> ast.AST:
+        """Leave what is waited for one by one."""
+        raise CannotWrite("it waits for each of several")
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        """Rewrite what a text is put together of, not its plain pieces."""
+        node.values = [self.visit(one) if isinstance(one, ast.FormattedValue) else one for one in node.values]  # type: ignore[misc]
+        return node
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         """Leave out no function: one inside a handler may know the upload by its name."""
         raise CannotWrite("it defines a function")
@@ -157,8 +167,11 @@ class Uploaded(ast.NodeTransformer):
             raise CannotWrite("it answers from within a loop, or not at all")
         if isinstance(node, ast.Assign) and self._is_other_name(node):
             return []
+        self._keep_apart(node)
         contents = isinstance(node, ast.Assign) and self.is_contents(node.value)
         written: ast.stmt = self.visit(node)  # type: ignore[assignment]
+        if any(_writes_to_sample(n) for n in ast.walk(written)):
+            raise CannotWrite("it writes to the file that was uploaded")
         self._forget(node)
         if contents:
             self.bytes |= {t.id for t in node.targets if isinstance(t, ast.Name)}  # type: ignore[attr-defined]
@@ -170,13 +183,15 @@ class Uploaded(ast.NodeTransformer):
         if decided is not None:
             taken = node.body if decided else node.orelse
             return self.lines([*taken, *(rest if web.returns(node) and not web.leaves(taken) else [])])
+        self._keep_apart(ast.Expr(node.test))
         test: ast.expr = self.visit(node.test)  # type: ignore[assignment]
         before = copy.deepcopy((self.names, self.bytes, self.saved))
         after = rest if web.returns(node) else []
         body = self.lines(node.body if web.leaves(node.body) else [*node.body, *copy.deepcopy(after)])
-        self.names, self.bytes, self.saved = before
+        one, (self.names, self.bytes, self.saved) = (self.names, self.bytes, self.saved), before
         other = self.lines([*node.orelse, *after])
-        self._forget(node)
+        if not is_answered(body) and not is_answered(other) and one != (self.names, self.bytes, self.saved):
+            raise CannotWrite("what the upload is called depends on a branch")
         return [ast.If(test, body or [ast.Pass()], other)]
 
     def _within(self, node: "ast.With | ast.AsyncWith") -> "list[ast.stmt]":
@@ -188,6 +203,9 @@ class Uploaded(ast.NodeTransformer):
             return []
         if isinstance(node, ast.AsyncWith):
             raise CannotWrite(f"it waits for {ast.unparse(call)}")
+        for item in node.items:
+            if item.optional_vars is not None:
+                self._keep_apart(ast.For(item.optional_vars, item.context_expr, [], []))
         items = [self.visit(item) for item in node.items]
         inner = self.lines(node.body)
         return [ast.With(items, inner)] if inner else []  # type: ignore[arg-type]
@@ -218,6 +236,20 @@ class Uploaded(ast.NodeTransformer):
         names = {n.id for n in ast.walk(path) if isinstance(n, ast.Name)}
         self.saved[ast.dump(path)] = names
 
+    def _keep_apart(self, node: ast.stmt) -> None:
+        """Refuse what gives a name of the upload to something else in the middle of a line."""
+        plain = isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return))
+        inner = [
+            n for n in ast.walk(node) if not plain or isinstance(n, (ast.comprehension, ast.NamedExpr, ast.Lambda))
+        ]
+        names = {
+            m.id for n in inner for m in ast.walk(n) if isinstance(m, ast.Name) and not isinstance(m.ctx, ast.Load)
+        }
+        names |= {a.arg for n in inner if isinstance(n, ast.Lambda) for a in n.args.args}
+        known = self.names | self.bytes | {name for rests in self.saved.values() for name in rests}
+        if names & known:
+            raise CannotWrite("a name of the upload's is used for something else")
+
     def _is_other_name(self, node: ast.Assign) -> bool:
         """Take a name that is given to the upload."""
         target = node.targets[0]
@@ -235,6 +267,7 @@ class Uploaded(ast.NodeTransformer):
         self.saved = {text: names for text, names in self.saved.items() if not names & again}
 
     def _answered(self, node: ast.Return) -> "list[ast.stmt]":
+        self._keep_apart(node)
         value = web.unwrapped(node.value)
         if value is None:
             raise CannotWrite("its answer is not seen")
@@ -258,6 +291,17 @@ def uploads(function: Function) -> "list[str]":
     """Name the parameters that FastAPI hands an upload to."""
     every = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
     return [one.arg for one in every if one.annotation and web.OF_UPLOADS.search(ast.unparse(one.annotation))]
+
+
+def _writes_to_sample(node: ast.AST) -> bool:
+    """Tell a call that may change the file: one of its own, one that writes, or an open for writing."""
+    call = node.value if isinstance(node, ast.Expr) else node
+    if not isinstance(call, ast.Call):
+        return False
+    given = [*call.args, *(k.value for k in call.keywords)]
+    has = any(isinstance(one, ast.Name) and one.id == SAMPLE for one in given)
+    opens = last_of(call.func) == "open" and any(isinstance(a, ast.Constant) and "r" not in str(a.value) for a in given)
+    return has and (isinstance(node, ast.Expr) or last_of(call.func) in WRITES or opens)
 
 
 def _is_answer(node: ast.AST) -> bool:

@@ -24,6 +24,10 @@ from PIL import Image
 app = FastAPI()
 net = None
 words = ["dark", "bright"]
+
+
+def is_film(name):
+    return name.endswith("4")
 """
 FLASK = """\
 import os
@@ -69,7 +73,7 @@ def test_fastapi_an_upload_read_into_bytes_and_a_model_at_the_applications_state
     assert (use.function, use.module, use.kind, use.open, use.doubted) == ("predict", "service", "image", [], False)
     assert (use.head, use.path) == ("async def predict(request: Request, file: UploadFile = File(...)):", "t/service.py")
     assert lines(tmp_path / "again", text) == (
-        "from PIL import Image\nimport io\nfrom helpers import load\nimport torch\nfrom helpers import prepared\n"
+        "from helpers import load\nfrom PIL import Image\nimport io\nimport torch\nfrom helpers import prepared\n"
         "from service import words\n\n"
         "uploaded = sys.argv[2]\n"
         "state_model = load()\n"
@@ -94,7 +98,7 @@ def test_fastapi_a_model_of_a_start_up_function_and_what_a_request_may_leave_out
         "    return {'words': scores.topk(top)}\n",
     )
     assert found == (
-        "from service import width\nfrom PIL import Image\nfrom helpers import load\nfrom helpers import prepared\n\n"
+        "from helpers import load\nfrom service import width\nfrom PIL import Image\nfrom helpers import prepared\n\n"
         "uploaded = sys.argv[2]\n"
         "net = load()\nnet.eval()\n"
         "threshold = 0.5\nsize = width()\ntop = 3\n"
@@ -205,6 +209,29 @@ KEPT = {
         "    except Exception:\n        image = None\n    finally:\n        image = image.rotate(90)\n    return load()(image)\n",
         "image = Image.open(uploaded)\nimage = prepared(image)\nimage = image.rotate(90)\nanswered = load()(image)\n",
     ),
+    "a view of it": (
+        "    image = load()(Image.open(file.file))\n    red = image[0]\n    red -= 3\n    return prepared(image)\n",
+        "image = load()(Image.open(uploaded))\nred = image[0]\nred -= 3\nanswered = prepared(image)\n",
+    ),
+    "a switch of the library's": (
+        "    torch.set_grad_enabled(False)\n    return load()(Image.open(file.file))\n",
+        "torch.set_grad_enabled(False)\nanswered = load()(Image.open(uploaded))\n",
+    ),
+    "a test of the name that is no check": (
+        "    if is_film(file.filename):\n        return load()(file.file)\n    return load()(Image.open(file.file))\n",
+        "if is_film(os.path.basename(uploaded)):\n    answered = load()(open(uploaded, 'rb'))\n"
+        "else:\n    answered = load()(Image.open(uploaded))\n",
+    ),
+    "an answer with a message": (
+        "    image = Image.open(file.file)\n    if file.filename.endswith('.png'):\n        y = load()(image.crop((0, 0, 9, 9)))\n"
+        "        return {'message': 'done', 'y': y}\n    return {'message': 'done', 'y': load()(image)}\n",
+        "image = Image.open(uploaded)\nif os.path.basename(uploaded).endswith('.png'):\n    y = load()(image.crop((0, 0, 9, 9)))\n"
+        "    answered = {'y': y}\nelse:\n    answered = {'y': load()(image)}\n",
+    ),
+    "a print that loads": (
+        "    net = load()\n    print(net.load_state_dict(words))\n    return net(Image.open(file.file))\n",
+        "net = load()\nprint(net.load_state_dict(words))\nanswered = net(Image.open(uploaded))\n",
+    ),
     "a list that loses a word": (
         "    names = ['none', 'dark']\n    names.remove('none')\n    return names[load()(Image.open(file.file)).argmax()]\n",
         "names = ['none', 'dark']\nnames.remove('none')\nanswered = names[load()(Image.open(uploaded)).argmax()]\n",
@@ -228,6 +255,15 @@ def test_nothing_is_left_out_on_which_the_answer_may_rest(tmp_path: Path, kept: 
         "    return await asyncio.to_thread(func=load)\n",
         "    args = [load, file]\n    return await asyncio.to_thread(*args)\n",
         "    answered = load()(Image.open(file.file))\n    return answered\n",
+        "    image = Image.open(file.file)\n    return [load()(file) for file in prepared(image)]\n",
+        "    out = []\n    for file in prepared(Image.open(file.file)):\n        out.append(load()(file))\n    return out\n",
+        "    with Image.open(file.file) as file:\n        return load()(file)\n",
+        "    path = file.filename\n    with open(path, 'wb') as f:\n        f.write(await file.read())\n"
+        "    prepared(Image.open(path)).save(path)\n    return load()(Image.open(path))\n",
+        "    if file.content_type.startswith('video/'):\n        image = load()(file.file)\n    else:\n        image = prepared(file.file)\n"
+        "    return image\n",
+        "    if (image := prepared(file.file)) is None:\n        raise HTTPException(400)\n    return load()(image)\n",
+        "    async for one in load()(file.file):\n        return one\n",
         "    contents = await file.read()\n    return {'size': len(contents)}\n",
         "    found = load()(Image.open(file.file))\n" + "".join(
             f"    if found == {i}:\n        return {{'word': found + {i}}}\n" for i in range(300)) + "    return found\n",
@@ -235,6 +271,16 @@ def test_nothing_is_left_out_on_which_the_answer_may_rest(tmp_path: Path, kept: 
 )  # fmt: skip
 def test_what_could_mean_something_else_is_not_written(tmp_path: Path, body: str) -> None:
     assert handlers(tmp_path, FASTAPI + UPLOAD + body) == []
+
+
+def test_a_list_of_uploads_is_not_one(tmp_path: Path) -> None:
+    head = "@app.post('/p')\ndef predict(files: list[UploadFile]):\n"
+    assert handlers(tmp_path, FASTAPI + head + "    return [load()(Image.open(f.file)) for f in files]\n") == []
+
+
+def test_a_text_that_names_the_saved_file_is_no_fault(tmp_path: Path) -> None:
+    body = "    f = request.files['file']\n    f.save('in.jpg')\n    return jsonify(y=load()(Image.open(f'in.jpg')))\n"
+    assert handlers(tmp_path, FLASK + "@app.route('/p', methods=['POST'])\ndef predict():\n" + body) == []
 
 
 def test_two_uploads_are_not_one(tmp_path: Path) -> None:
@@ -261,6 +307,30 @@ def test_what_a_start_changes_is_changed_before(tmp_path: Path, started: str) ->
     text = FASTAPI + top + "@app.on_event('startup')\ndef start():\n" + start
     written = lines(tmp_path, text + f"@app.post('/p')\ndef predict(file: UploadFile):\n    return prepared({used}, file.file)\n")
     assert written.partition("uploaded = sys.argv[2]\n")[2] == early + f"answered = prepared({used}, open(uploaded, 'rb'))\n"
+
+
+UNTOLD = {
+    "a setter that another address calls": "def strict():\n    global words\n    words = []\n",
+    "a local of the start's that is a global elsewhere": (
+        "@app.on_event('startup')\ndef start():\n    words = ['x']\n    app.state.net = load(len(words))\n"
+    ),
+    "a start with arguments": "@app.on_event('startup')\ndef start(words=3):\n    print(load(words))\n",
+    "a function that looks at what the start makes": (
+        "@app.on_event('startup')\ndef start():\n    global net\n    net = load()\n\n\ndef asked(x):\n    return net(x)\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("untold", UNTOLD)
+def test_where_a_global_may_be_another_nothing_is_written(tmp_path: Path, untold: str) -> None:
+    used = "asked" if "asked" in UNTOLD[untold] else "load()"
+    handler = f"@app.post('/p')\ndef predict(file: UploadFile):\n    return words[{used}(file.file)]\n"
+    assert handlers(tmp_path, FASTAPI + UNTOLD[untold] + handler) == []
+
+
+def test_the_end_of_a_service_is_no_start(tmp_path: Path) -> None:
+    text = FASTAPI + "@app.on_event('shutdown')\ndef stop():\n    words.clear()\n"
+    assert "clear" not in lines(tmp_path, text + UPLOAD + "    return words[load()(Image.open(file.file))]\n")
 
 
 def test_several_handlers_and_states_are_each_written_from_the_code_as_it_stands(tmp_path: Path) -> None:
