@@ -178,8 +178,8 @@ def _reachable(names: list[str], defined: dict[str, list[ast.stmt]]) -> set[str]
 class Parsed:
     """What files were parsed to, remembered in a file; losing that costs only time."""
 
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
+    def __init__(self, path: Path | None, *, writes: bool = True) -> None:
+        self.path, self.writes = path, writes
         self.facts: dict[str, list[object]] = _read_cache(path)  # file sha256 -> [tree digest, imports]
         self.grown = False
 
@@ -189,7 +189,7 @@ class Parsed:
 
     def save(self) -> None:
         """Write what is new, where that can be written."""
-        if not self.grown or self.path is None or (sys.dont_write_bytecode and self.path.parent.name == "__pycache__"):
+        if not self.grown or self.path is None or not self.writes:
             return
         from assay import files
 
@@ -216,7 +216,9 @@ class OwnCode:
     def __init__(self, digests: Digests, cache: Path | None) -> None:
         self._digests = digests
         self._here, ours = Parsed(cache), beside(digests)
-        self._ours = Parsed(ours) if ours else self._here  # every repository asks for the same files of ours
+        self._ours = (
+            Parsed(ours, writes=not sys.dont_write_bytecode) if ours else self._here
+        )  # every repository asks for the same files of ours
         self._modules: dict[str, tuple[str, tuple[str, ...]]] = {}
 
     def of(self, module: str) -> dict[str, str]:

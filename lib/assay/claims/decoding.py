@@ -71,8 +71,8 @@ def grey(seen: "Observation | None") -> "list[Claim]":
         return []
     function = _function(ast.parse(draft.text), "preprocess")
     calls = [n for n in ast.walk(function) if isinstance(n, ast.Call)] if function else []
-    brighter = function is None or OF_Y.search(ast.unparse(function))
-    if brighter or not any(_is_grey(call) for call in calls):
+    unsure = function is None or OF_Y.search(ast.unparse(function))
+    if unsure or not any(_is_grey(call) for call in calls):
         return []
     evidence = [Evidence(kind="probe", where="outputs/probe.json", text="preprocess, rehearsed")]
     return [Claim(id="pre.color", value="GRAY", status="observed", by="draft", evidence=evidence)]

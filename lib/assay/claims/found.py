@@ -95,10 +95,8 @@ def of_observation(seen: "Observation | None", uses: "Sequence[Use]" = ()) -> "l
         return []
     last, use = seen.attempts[-1], _use(seen, uses)
     if use is not None:
-        ours = {
-            *use.open,
-            *(() if use.given in ("path", "upload") else ("pre.decode",)),
-        }  # decided by the call that assay wrote
+        opened = () if use.given == "path" or use.served else ("pre.decode",)
+        ours = {*use.open, *opened}  # decided by the call that assay wrote
         return [_called(use), *(_finding(one, use.where) for one in seen.findings if one.id not in ours)]
     command = " ".join([last.entry, *last.argv])
     entry = Claim(id="run.entry", value=last.entry, status="observed", by="probe", evidence=[_run(command)])
@@ -125,7 +123,7 @@ def _called(use: Use) -> Claim:
         by="probe",
         evidence=[_run(use.where), cited(f"{use.path}:{use.line}", use.head, use.function)],
         reason=OF_SERVICES
-        if use.given == "upload"
+        if use.served
         else f"no script or document of upstream's shows its use; assay wrote the call and gives it the {use.given}",
     )
 

@@ -10,7 +10,7 @@ from assay.records.upstream import Use
 from assay.upstream.callers import defaults, parameters_of
 from assay.upstream.imported import imported_as
 from assay.upstream.index import Constant, Define, File, Function, Index, Outside, Package
-from assay.upstream.service import CannotWrite, last_of
+from assay.upstream.service import CannotWrite, file_key, last_of
 from assay.upstream.slicing import free, leading_to, loaded, resting_on, stored
 from assay.upstream.uploads import ANSWER, SAMPLE, Uploaded, is_answered, uploads
 
@@ -56,7 +56,7 @@ class Handlers:
             raise CannotWrite("it takes several uploads")
         upload = Uploaded(uploads(node))
         written = upload.lines(node.body)
-        body = _answering([*self._parameters(file, node), *written], {SAMPLE, *outside(self.index, file)})
+        body = _answering([*self._parameters(file, node), *written], {SAMPLE, *_outside(self.index, file)})
         if not is_answered(written) or len(upload.keys) > 1 or not any(SAMPLE in loaded(line) for line in body):
             raise CannotWrite("its answer rests on more or less than one upload")
         if not upload.states and not self._calls_own(file, body):
@@ -175,7 +175,7 @@ class Pieces:
         lines = upload.lines(copy.deepcopy(_until_it_serves(node.body)))
         states = {f"state_{name}" for name in upload.states}
         globals_ = {*_given_globals(node), *file.assigned}
-        body = leading_to(lines, globals_ | states, outside(self.index, file))
+        body = leading_to(lines, globals_ | states, _outside(self.index, file))
         made = {name for line in body for name in stored(line)}
         own = made - _given_globals(node) - states - (set(file.assigned) & set(free(body)))
         if own & {*file.assigned, *file.defs, *file.imports} or made & self.made:
@@ -195,7 +195,7 @@ def _answering(body: "list[ast.stmt]", apart: "set[str]") -> "list[ast.stmt]":
     return leading_to(body, {ANSWER}, apart)
 
 
-def outside(index: Index, file: File) -> "set[str]":
+def _outside(index: Index, file: File) -> "set[str]":
     """Name what a file imports from outside its tree: using it changes nothing of the tree's."""
     return {name for name in file.imports if isinstance(index.meaning(file, name), Outside)}
 
@@ -257,7 +257,7 @@ def _is_routed(node: Function) -> bool:
 
 
 def _takes_upload(node: Function) -> bool:
-    return bool(uploads(node)) or any(Uploaded([]).is_upload(n) for n in ast.walk(node))
+    return bool(uploads(node)) or any(file_key(n) for n in ast.walk(node))
 
 
 def _kind(index: Index, file: File) -> str:

@@ -148,10 +148,9 @@ def is_idle(node: ast.stmt, known: Known) -> bool:
     """Tell what tidies up, logs or only says something: nothing of it reaches the model."""
     if isinstance(node, ast.For):
         return all(is_idle(one, known) for one in node.body) and not node.orelse
-    value = node.value if isinstance(node, ast.Expr) else None
-    value = value.value if isinstance(value, ast.Await) else value
-    if not isinstance(value, ast.Call):
-        return isinstance(value, ast.Constant)
+    value = bare_call(node)
+    if value is None:
+        return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     name, function = last_of(value.func), value.func
     if not isinstance(function, ast.Attribute):
         calls = {last_of(n.func) for one in value.args for n in ast.walk(one) if isinstance(n, ast.Call)}
@@ -179,9 +178,9 @@ def leaves(body: "Sequence[ast.stmt]") -> bool:
 
 
 def _raises(body: "Sequence[ast.stmt]") -> bool:
-    last = body[-1] if body else None
-    aborts = isinstance(last, ast.Expr) and isinstance(last.value, ast.Call) and last_of(last.value.func) == "abort"
-    return isinstance(last, ast.Raise) or aborts
+    last = body[-1] if body else ast.Pass()
+    call = bare_call(last)
+    return isinstance(last, ast.Raise) or (call is not None and last_of(call.func) == "abort")
 
 
 def _refuses(body: "Sequence[ast.stmt]", known: Known) -> bool:
@@ -242,6 +241,13 @@ def without(node: ast.Dict, name: str) -> ast.Dict:
     """Leave out of a dict what is only this name."""
     kept = [(k, v) for k, v in zip(node.keys, node.values) if not (isinstance(v, ast.Name) and v.id == name)]
     return ast.Dict([k for k, _ in kept], [v for _, v in kept])
+
+
+def bare_call(node: ast.AST) -> "ast.Call | None":
+    """Give the call of a line that is nothing else, waited for or not."""
+    value = node.value if isinstance(node, ast.Expr) else None
+    value = value.value if isinstance(value, ast.Await) else value
+    return value if isinstance(value, ast.Call) else None
 
 
 def last_of(node: ast.AST) -> str:

@@ -37,16 +37,16 @@ def free(body: "Sequence[ast.stmt]") -> "list[str]":
     made: set[str] = set()
     found: dict[str, None] = {}
     for node in body:
-        known = made | _inside(node) | (set() if isinstance(node, PLAIN) else _bound(node) - _tested(node))
+        known = made | _inside(node) | (set() if isinstance(node, PLAIN) else bound(node) - _tested(node))
         names = [n.id for n in ast.walk(node) if _is_loaded(n) and n.id not in known]  # type: ignore[attr-defined]
         found.update(dict.fromkeys(names))
-        made |= _bound(node)
+        made |= bound(node)
     return list(found)
 
 
 def stored(node: ast.AST) -> "set[str]":
     """Name what a line gives a value to, in part or whole, a function or an import among it."""
-    found = _bound(node)
+    found = bound(node)
     for inner in ast.walk(node):
         if isinstance(inner, (ast.Subscript, ast.Attribute)) and isinstance(inner.ctx, ast.Store):
             found |= loaded(inner.value)
@@ -67,7 +67,8 @@ def loaded(node: ast.AST) -> "set[str]":
     return {inner.id for inner in ast.walk(node) if _is_loaded(inner)}  # type: ignore[attr-defined]
 
 
-def _bound(node: ast.AST) -> "set[str]":
+def bound(node: ast.AST) -> "set[str]":
+    """Name what a line gives a value to as a whole."""
     found: set[str] = set()
     for inner in ast.walk(node):
         if isinstance(inner, ast.Name) and not isinstance(inner.ctx, ast.Load):

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from assay.upstream import service as web
 from assay.upstream.index import Function
-from assay.upstream.service import CannotWrite, last_of
+from assay.upstream.service import CannotWrite, bare_call, last_of
+from assay.upstream.slicing import bound
 
 SAMPLE, ANSWER = "uploaded", "answered"  # names in what is written
 NAME = f"os.path.basename({SAMPLE})"
@@ -139,19 +140,15 @@ class Uploaded(ast.NodeTransformer):
         found: list[ast.stmt] = []
         for at, node in enumerate(body):
             rest = list(body[at + 1 :])
-            if isinstance(node, ast.If):
-                found += self._chosen(node, rest)
-                if web.returns(node):
-                    break
-            else:
-                found += self._written(node, rest)
-            if is_answered(found):
+            written = self._chosen(node, rest) if isinstance(node, ast.If) else self._written(node)
+            found += written
+            if is_answered(found) or (isinstance(node, ast.If) and web.returns(node)):
                 break
-            if any(_is_answer(n) for one in found for n in ast.walk(one)):
+            if any(_is_answer(n) for one in written for n in ast.walk(one)):
                 raise CannotWrite("it answers in the middle of a block")
         return found
 
-    def _written(self, node: ast.stmt, rest: "list[ast.stmt]") -> "list[ast.stmt]":
+    def _written(self, node: ast.stmt) -> "list[ast.stmt]":
         if isinstance(node, ast.Return):
             return self._answered(node)
         if isinstance(node, ast.Try):
@@ -205,16 +202,15 @@ class Uploaded(ast.NodeTransformer):
             raise CannotWrite(f"it waits for {ast.unparse(call)}")
         for item in node.items:
             if item.optional_vars is not None:
-                self._keep_apart(ast.For(item.optional_vars, item.context_expr, [], []))
+                self._refuse(bound(item.optional_vars))
         items = [self.visit(item) for item in node.items]
         inner = self.lines(node.body)
         return [ast.With(items, inner)] if inner else []  # type: ignore[arg-type]
 
     def _copies(self, node: ast.stmt) -> bool:
         """Tell a line that writes the whole upload, and nothing else."""
-        call = node.value if isinstance(node, ast.Expr) else None
-        call = call.value if isinstance(call, ast.Await) else call
-        if not isinstance(call, ast.Call) or not call.args:
+        call = bare_call(node)
+        if call is None or not call.args:
             return False
         name = last_of(call.func)
         return (name == "write" and self.is_contents(call.args[0])) or (
@@ -223,9 +219,8 @@ class Uploaded(ast.NodeTransformer):
 
     def _is_save(self, node: ast.stmt) -> bool:
         """Remember where an upload is saved to."""
-        call = node.value if isinstance(node, ast.Expr) else None
-        call = call.value if isinstance(call, ast.Await) else call
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+        call = bare_call(node)
+        if call is None or not isinstance(call.func, ast.Attribute):
             return False
         if call.func.attr == "save" and self.is_upload(call.func.value) and call.args:
             self._save(call.args[0])
@@ -242,10 +237,11 @@ class Uploaded(ast.NodeTransformer):
         inner = [
             n for n in ast.walk(node) if not plain or isinstance(n, (ast.comprehension, ast.NamedExpr, ast.Lambda))
         ]
-        names = {
-            m.id for n in inner for m in ast.walk(n) if isinstance(m, ast.Name) and not isinstance(m.ctx, ast.Load)
-        }
-        names |= {a.arg for n in inner if isinstance(n, ast.Lambda) for a in n.args.args}
+        names = {name for n in inner for name in bound(n)}
+        self._refuse(names | {a.arg for n in inner if isinstance(n, ast.Lambda) for a in n.args.args})
+
+    def _refuse(self, names: "set[str]") -> None:
+        """Refuse names that are the upload's."""
         known = self.names | self.bytes | {name for rests in self.saved.values() for name in rests}
         if names & known:
             raise CannotWrite("a name of the upload's is used for something else")
@@ -261,7 +257,7 @@ class Uploaded(ast.NodeTransformer):
 
     def _forget(self, node: ast.stmt) -> None:
         """Let go of what was known of names that are given to something else."""
-        again = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+        again = bound(node)
         self.names -= again
         self.bytes -= again
         self.saved = {text: names for text, names in self.saved.items() if not names & again}
