@@ -105,8 +105,7 @@ class Header:
     def _import_from(self, node: ast.ImportFrom, name: str, file: str) -> str:
         alias = next(a for a in node.names if (a.asname or a.name.split(".")[0]) == name)
         base = modules.absolute(node, self._module(file), file.endswith("/__init__.py"))
-        place = self._file_of(base) if alias.name == name else None
-        copied = self._copied(name, place) if place else ""
+        copied = self._copied(name, self._file_of(base)) if alias.name == name else ""
         if copied:
             return copied
         self._note_root(base)
@@ -116,15 +115,16 @@ class Header:
         """Import a name from a module of upstream's."""
         if module == "__main__":
             return self.of(name, path)
-        file = path or self._file_of(module)
-        copied = self._copied(name, file) if file else ""
+        copied = self._copied(name, path or self._file_of(module))
         if copied:
             return copied
         self._note_root(module, path)
         return self._take(name, _from(module, name, name))
 
-    def _copied(self, name: str, file: str) -> str:
+    def _copied(self, name: str, file: str | None) -> str:
         """Copy what a file defines that does more than that when it is imported; "" where that cannot be."""
+        if file is None:
+            return ""
         tree = parsed(file, self.texts)
         node = modules.binding(tree, name)
         if not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Assign)) or node not in tree.body:
