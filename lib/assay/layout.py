@@ -7,6 +7,7 @@ FOLDERS = {
     "raw": "the model's answers before decoding, one .npz per input",
     "outputs": "one JSON record per stage; every reported number stands in one of them",
     "pictures": "decoded answers drawn on their inputs",
+    "sounds": "decoded answers that are sounds, of 16 bits, to listen to",
     "logs": "what each stage's worker printed",
     "reports": "the two reports, written from outputs/ alone",
 }

@@ -22,7 +22,7 @@ KEEPS = {"softmax", "log_softmax", "sigmoid", "cpu", "detach", "float", "numpy",
 RANKS = {"topk", "sort", "argsort", "sorted", "argmin", "argpartition", "nonzero"}  # a choice, by no word for it here
 DEEPEST, MOST_FILES = 3, 400
 OF_Y = re.compile(r"YCrCb|YCbCr|YUV|LAB|HSV", re.I)  # lines that may make the same numbers another way
-PASSED = {"", "postprocess", "prepared_after", "saved_picture", "as_picture"}  # ours
+PASSED = {"", "postprocess", "prepared_after", "saved_picture", "as_picture", "written_sound"}  # ours
 
 
 def activation(
@@ -115,13 +115,26 @@ def _upstream(draft: Draft, texts: "Mapping[str, str]", files: "Collection[str]"
     found: dict[str, ast.FunctionDef] = {}
     modules = [n.module for n in ast.walk(ast.parse(draft.text)) if isinstance(n, ast.ImportFrom) and n.module]
     ends = tuple(f"/{m.replace('.', '/')}{tail}" for m in modules for tail in (".py", "/__init__.py"))
-    for path in (p for p in files if p.endswith(ends)):
-        try:
-            tree = ast.parse(texts.get(path, ""))
-        except (SyntaxError, ValueError, RecursionError):
-            continue
+    paths = [p for p in files if p.endswith(ends)]
+    for path in [*(q for p in paths for q in _handed_on(p, texts, files)), *paths]:
+        tree = _parsed(path, texts)
         found.update({n.name: n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)})
     return found
+
+
+def _handed_on(path: str, texts: "Mapping[str, str]", files: "Collection[str]") -> "Iterator[str]":
+    """Give the files beside an __init__.py that it takes functions from to hand them on."""
+    if path.endswith("/__init__.py"):
+        taken = [n for n in _parsed(path, texts).body if isinstance(n, ast.ImportFrom) and n.level == 1 and n.module]
+        beside = (path.replace("__init__", str(n.module).replace(".", "/")) for n in taken)
+        yield from (p for p in beside if p in files)
+
+
+def _parsed(path: str, texts: "Mapping[str, str]") -> ast.Module:
+    try:
+        return ast.parse(texts.get(path, ""))
+    except (SyntaxError, ValueError, RecursionError):
+        return ast.Module([], [])
 
 
 def _defined(names: "set[str]", texts: "Mapping[str, str]", files: "Collection[str]") -> bool:

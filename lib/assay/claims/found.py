@@ -28,6 +28,7 @@ POSTS = {
     "post.topk": r"^top_?k?$|max_?(det|boxes|num)|^keep_top",
 }
 OF_SERVICES = "no script or document of upstream's shows its use; the lines of its web handler were run without the web"
+LATER = "numbered from "
 CERTAIN = ("exact", "subset", "superset")
 
 
@@ -168,11 +169,14 @@ def _thresholds(draft: Draft, params: "Mapping[str, Any]", texts: "Mapping[str, 
 
 def _labels(draft: Draft, source: Source, texts: "Mapping[str, str]") -> "Iterator[Claim]":
     """Name the one list of names that the decoding uses: its file is read, or its variable imported."""
-    used = {tuple(one.names): one for one in source.labels if _is_used(one, draft.text, texts)}
-    for names, one in used.items() if len(used) == 1 else ():
+    used = {(one.first, tuple(one.names)): one for one in source.labels if _is_used(one, draft.text, texts)}
+    for (_, names), one in used.items() if len(used) == 1 else ():
         text = _line(texts, one.where)
         evidence = [_run("postprocess"), cited(one.where, text)]
-        yield Claim(id="labels.names", value=list(names), status="observed", by="draft", evidence=evidence)
+        later = f"{LATER}{one.first} on" if one.first else ""
+        yield Claim(
+            id="labels.names", value=list(names), status="observed", by="draft", evidence=evidence, reason=later
+        )
         yield Claim(id="labels.count", value=len(names), status="observed", by="draft", evidence=evidence)
 
 

@@ -1,5 +1,6 @@
 """What the graph of a checkpoint says, what running it showed, and who supplies the functions: as claims."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from assay.records import Checkpoint, Claim, Evidence, Probe, Question
@@ -61,19 +62,30 @@ def _probe_claims(checkpoint: Checkpoint, probe: Probe) -> list[Claim]:
     ):
         if value not in (None, {}):
             found.append(Claim(id=name, value=value, status="observed", by="probe", evidence=evidence))
-    if probe.deterministic is not None:
-        runs = probe.observation.runs if probe.observation else []
-        trained = any(run.first.training for run in runs if run.first) and probe.training_differs is not False
-        why = (
-            "in evaluation mode it is; upstream calls it in training mode, where it answers otherwise"
-            if trained
-            else ""
+    return [*found, *_deterministic(probe, evidence)]
+
+
+def _deterministic(probe: Probe, evidence: list[Evidence]) -> "Iterator[Claim]":
+    """Say whether the same input gives the same answer, as upstream calls the model: perhaps in training mode."""
+    if probe.deterministic is None:
+        return
+    runs = probe.observation.runs if probe.observation else []
+    trained = any(run.first.training for run in runs if run.first) and probe.training_differs is not False
+    value, reason = (probe.training_repeats if trained else probe.deterministic), ""
+    if trained:
+        how = {None: "where it answers otherwise", True: "where it answers otherwise, and the same each time"}
+        why = how.get(value, "where no two answers are alike")
+        reason = f"upstream calls it in training mode, {why}; here it runs in evaluation mode: " + (
+            "the same bits each time" if probe.deterministic else "and does not give the same bits each time"
         )
-        value, status = (None, "unknown") if trained else (probe.deterministic, "observed")
-        found.append(
-            Claim(id="io.deterministic", value=value, status=status, by="probe", evidence=evidence, reason=why)
-        )
-    return found
+    yield Claim(
+        id="io.deterministic",
+        value=value,
+        status="observed" if value is not None else "unknown",
+        by="probe",
+        evidence=evidence,
+        reason=reason,
+    )
 
 
 def layout(probe: Probe) -> list[Claim]:

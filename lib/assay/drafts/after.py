@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from assay.drafts import answers
+from assay.drafts import answers, sounds
 from assay.drafts.cut import HOLE, CannotCut, place
 from assay.drafts.depends import PATH
 from assay.drafts.emit import local
@@ -49,10 +50,17 @@ class Decoding(NamedTuple):
 
 
 def decoding(
-    program: Program, sinks: set[Span], structure: ast.expr, outputs: list[str], shown_only: bool = False
+    program: Program,
+    sinks: set[Span],
+    structure: ast.expr,
+    outputs: list[str],
+    shown_only: bool = False,
+    sounding: Mapping[Span, Mapping[str, Any]] | None = None,
 ) -> Decoding:
     """Draft the decoding of a run; `structure` is the model's answer made of the outputs."""
-    chosen = answers.answer(program.after, program.values, sinks, opaque(program), shown_only, silent(program))
+    chosen = heard(program, sounding) or answers.answer(
+        program.after, program.values, sinks, opaque(program), shown_only, silent(program)
+    )
     value = _put(chosen.value, structure)
     rest, wanted = backward(_answered(chosen.lines, structure), names(value))
     helpers = [h for h in program.helpers if _called(h, rest, program.helpers)]
@@ -74,6 +82,13 @@ def decoding(
         params.setdefault(plain, (program.params.get(plain), option_place(program, plain)))
     path = any(PATH in names(line.node) for line in [*lines, *rest])
     return Decoding(lines, rest, value, chosen.form, carried, unpacked, path, params, helpers, outputs)
+
+
+def heard(program: Program, sounding: Mapping[Span, Mapping[str, Any]] | None) -> answers.Answer | None:
+    """Give the sound that the run wrote, if it wrote one of the model's."""
+    lines = [Line(copy.deepcopy(line.node), line.where) for line in program.after] if sounding else []
+    found = sounds.answer(lines, program.values, sounding or {}, answers.rests_on(lines, {HOLE}))
+    return answers.Answer(*found, answers.SOUND) if found else None
 
 
 def opaque(program: Program) -> set[str]:

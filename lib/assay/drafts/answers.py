@@ -16,6 +16,7 @@ from assay.drafts.seen import Span
 CLOCKS = ("time", "perf_counter", "process_time", "monotonic", "tic", "toc", "getTickCount", "Event", "elapsed_time")
 PICTURES = {"imwrite": 1, "imsave": 1, "imshow": 1, "save_image": 0, "toimage": 0}
 EACH, PICTURE, VALUE, NAMED, RANKED, LISTED = "each box", "picture", "value", "named values", "ranked labels", "list"
+SOUND = "sound"
 
 
 class Answer(NamedTuple):

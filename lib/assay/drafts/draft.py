@@ -6,9 +6,9 @@ import ast
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from assay.drafts import after, before, building, emit, hoisting, layout, looped, seen
+from assay.drafts import after, before, building, emit, hoisting, layout, looped, seen, sounds
 from assay.drafts.after import Decoding
-from assay.drafts.answers import RANKED
+from assay.drafts.answers import RANKED, SOUND
 from assay.drafts.before import Feed
 from assay.drafts.compat import compat
 from assay.drafts.cut import CannotCut
@@ -98,6 +98,7 @@ class _Writer:
         self.inputs: list[str] = []
         self.many = False
         self.shown_only = False
+        self.sounding: Mapping[seen.Span, Mapping[str, Any]] = {}
         self.watched = False
         self.outputs: list[str] = []
         self.interventions: list[Mapping[str, Any]] = []
@@ -208,7 +209,9 @@ class _Writer:
         graph = self.checkpoint.get("graph") or {}
         known = [str(o["name"]) for o in graph.get("outputs", [])]
         structure, outputs = after.rebuilt(whole.call.facts.get("outputs"), whole.call.facts, known)
-        return after.decoding(whole, after.sinks(whole, list(run.events)), structure, outputs, self.shown_only)
+        self.sounding = sounds.spots(whole, run.events)
+        drawn = after.sinks(whole, list(run.events))
+        return after.decoding(whole, drawn, structure, outputs, self.shown_only, self.sounding)
 
     # ------------------------------------------------------------ functions
     def _preprocess(self, whole: Program, fed: Feed, decoded: Decoding | None) -> str:
@@ -241,6 +244,11 @@ class _Writer:
         picture = [f"{t}\n" for n, t in PICTURES.items() if any(f"{n}(" in line for line in body)]
         if picture:
             self._header().own("np")
+        if decoded.form == SOUND:
+            read, needs = sounds.helper({str(facts["how"]) for facts in self.sounding.values()})
+            picture = [f"{read}\n"]
+            for name in needs:
+                self._header().own(name)
         return "\n".join([*picture, *functions, *helper, head, doc, *again, *body])
 
     def _infer(self, whole: Program, fed: Feed) -> str:

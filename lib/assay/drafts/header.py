@@ -18,8 +18,10 @@ from assay.drafts.observed import MISSING, Values, ident, plain_name
 from assay.drafts.program import Program
 from assay.drafts.seen import expression, is_json
 
-RESERVED = {"build", "preprocess", "infer", "postprocess", "draw", "prepared_before", "prepared_after", "as_picture",
-            "saved_picture", "path", "outputs", "ctx", "model", "tensors", "checkpoint", "device"}  # fmt: skip
+RESERVED = {
+    "build", "preprocess", "infer", "postprocess", "draw", "prepared_before", "prepared_after", "as_picture",
+    "saved_picture", "written_sound", "path", "outputs", "ctx", "model", "tensors", "checkpoint", "device",
+}  # fmt: skip
 OWN_IMPORTS = {
     "Path": "from pathlib import Path",
     "SOURCE": "",
@@ -27,7 +29,10 @@ OWN_IMPORTS = {
     "functools": "import functools",
     "np": "import numpy as np",
     "os": "import os",
+    "soundfile": "import soundfile",
+    "tempfile": "import tempfile",
     "torch": "import torch",
+    "wave": "import wave",
 }
 
 

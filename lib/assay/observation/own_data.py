@@ -9,7 +9,7 @@ from assay.records import ArrayFacts, Finding, Watched
 def findings(runs: "Sequence[Watched]") -> "list[Finding]":
     """Tell type, size and whether it is affine, from the tensors that the file and its variants became.
 
-    The runs are over the file, the file turned round, scaled, cut in half: as `variants` makes them.
+    The runs are over the file, the file turned round, scaled, cut in half, its end set to nought.
     """
     firsts = {run.input: run.first.inputs[0] for run in runs if run.first and run.first.inputs}
     if len(firsts) < 2:

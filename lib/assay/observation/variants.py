@@ -17,7 +17,7 @@ def variants(sample: Path, folder: Path) -> "list[Path]":
 
 
 def _arrays(sample: Path, folder: Path) -> "list[Path]":
-    """Turn an array round along its longest axis, scale it, leave out half of it."""
+    """Turn an array round along its longest axis, scale it, leave out half of it, let it end in noughts."""
     import numpy
 
     try:
@@ -28,7 +28,14 @@ def _arrays(sample: Path, folder: Path) -> "list[Path]":
         return []
     axis = int(numpy.argmax(array.shape))
     half = numpy.take(array, range(max(1, array.shape[axis] // 2)), axis)
-    made = {"turned": numpy.flip(array, axis), "scaled": (array * 0.5).astype(array.dtype), "half": half}
+    ended = numpy.moveaxis(array.copy(), axis, -1)
+    ended[..., -(array.shape[axis] // 8) :] = 0
+    made = {
+        "turned": numpy.flip(array, axis),
+        "scaled": (array * 0.5).astype(array.dtype),
+        "half": half,
+        "ended": numpy.moveaxis(ended, -1, axis),
+    }
     for name, one in made.items():
         numpy.save(folder / f"{name}{sample.suffix}", numpy.ascontiguousarray(one))
     return [folder / f"{name}{sample.suffix}" for name in made]

@@ -123,7 +123,9 @@ def _on_own_sample(job: "Job", suffix: str, way: Attempt, sample: str) -> "dict[
     folder = job.workspace.at(job.kept_folder()) / "variants"
     made = variants.variants(job.workspace.at(sample), folder)
     others = [path.relative_to(job.workspace.path).as_posix() for path in made]
-    return _behave(job, suffix, way, stimuli="", inputs=[sample, *others], samples=[]) if others else _nothing()
+    if not others:
+        return _nothing()
+    return _behave(job, suffix, way, stimuli="", inputs=[sample, *others], samples=[], varied=made[0].suffix == ".npy")
 
 
 def _nothing(failed: str = "") -> "dict[str, Any]":

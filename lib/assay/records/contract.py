@@ -71,6 +71,7 @@ class Probe(Record, frozen=True, kw_only=True):
     nan: dict[str, dict[str, str]] = {}  # input full of NaN -> output -> "NaN everywhere" | "swallowed" | ..
     training: bool | None = None  # whether it was built in training mode
     training_differs: bool | None = None  # whether that mode changes the answer
+    training_repeats: bool | None = None  # whether the same input gives the same answer twice in it
     tries: int = 0
     not_tried: list[str] = []  # for lack of time, wholly or in part
     notes: list[str]

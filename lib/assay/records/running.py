@@ -85,7 +85,7 @@ class Predictions(Record, frozen=True, kw_only=True):
 
 
 class Artifact(Part, frozen=True, kw_only=True):
-    """One input followed through: file, tensors, raw answer, decoded answer, picture."""
+    """One input followed through: file, tensors, raw answer, decoded answer, picture or sound."""
 
     id: str
     input: str
@@ -95,6 +95,8 @@ class Artifact(Part, frozen=True, kw_only=True):
     raw_sha256: str
     picture: str
     picture_sha256: str
+    sound: str = ""
+    sound_sha256: str = ""
 
 
 class Artifacts(Record, frozen=True, kw_only=True):

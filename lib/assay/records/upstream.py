@@ -205,6 +205,7 @@ class Labels(Part, frozen=True, kw_only=True):
     where: str
     names: list[str]
     count: int
+    first: int = 0  # the number of the first name
 
 
 class Fact(Part, frozen=True, kw_only=True):

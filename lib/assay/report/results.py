@@ -193,7 +193,7 @@ def provenance(view: View) -> Safe:
     for entry in list(items)[:PROVENANCE]:
         rows += [
             [entry[key].code(), Safe("–"), entry[f"{key}_sha256"].code(), Safe(stage)]
-            for key, stage in (("raw", "infer"), ("picture", "decode"))
+            for key, stage in (("raw", "infer"), ("picture", "decode"), ("sound", "decode"))
             if entry[key]
         ]
     rows += [

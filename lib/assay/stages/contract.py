@@ -35,7 +35,7 @@ def run(job: Job) -> None:
             outputs=[] if looped else (checkpoint.graph or probe).outputs,
             batch_axis=axis,
             max_batch=most,
-            labels=next((c.value for c in claims if c.id == "labels.names" and c.value), []),
+            labels=_in_order(claims),
             functions=functions,
             roots=sorted(adapter.roots),
             reads=_reads(probe.observation) if functions["preprocess"] == adapters.DRAFTED else "",
@@ -56,6 +56,12 @@ def _fed(seen: "Observation | None", looped: bool) -> list[Tensor]:
 
 def _reads(seen: "Observation | None") -> str:
     return seen.attempts[-1].kind if seen is not None and seen.attempts else ""
+
+
+def _in_order(claims: list[Claim]) -> list[str]:
+    """Give the names by their numbers; none where these do not begin at nought."""
+    names = next((c for c in claims if c.id == "labels.names" and c.value), None)
+    return list(names.value) if names is not None and not names.reason.startswith(found.LATER) else []
 
 
 # ---------------------------------------------------------------- the adapter
@@ -118,13 +124,14 @@ def _claims(job: Job, module: Any, origin: str, functions: dict[str, str]) -> tu
     said += found.of_source(job.record("source")) + found.of_observation(probe.observation, uses)
     said += huggingface.claims(job.requests.checkpoint_path, checkpoint)
     texts = Texts(job.workspace.at("refs"))
-    defaults = code.keywords(module, "postprocess") if functions["postprocess"] == adapters.DRAFTED else {}
-    said += found.of_draft(probe.observation, job.record("source"), defaults, texts) if defaults else []
+    drafted = functions["postprocess"] == adapters.DRAFTED
+    defaults = code.keywords(module, "postprocess") if drafted else {}
+    said += found.of_draft(probe.observation, job.record("source"), defaults, texts) if drafted else []
     given = job.experiment.source.options
     sizes = found.of_options(job.record("source"), probe.observation, checkpoint.name, given)
     said += [] if any(c.id == "pre.layout" for c in said) else graph.layout(probe)
     said += decoding.grey(probe.observation) if functions["preprocess"] == adapters.DRAFTED else []
-    if functions["postprocess"] == adapters.DRAFTED:
+    if drafted:
         said += decoding.activation(probe.observation, texts, job.record("source").python_files)
         said += [] if any(c.id == "labels.count" for c in said) else decoding.choices(probe.observation)
     claims, asked = people.settle(merging.merge(said), [*which, *sizes, *order, *questions], job.experiment.contract)

@@ -1,4 +1,4 @@
-"""Stage decode: the raw answers in a person's terms, and pictures of them."""
+"""Stage decode: the raw answers in a person's terms, and pictures or sounds of them."""
 
 from assay import layout
 from assay.records import Artifact, Artifacts, Predictions
@@ -6,7 +6,7 @@ from assay.stages.job import Job
 
 
 def run(job: Job) -> None:
-    """Write outputs/predictions.json, outputs/artifacts.json and pictures/."""
+    """Write outputs/predictions.json, outputs/artifacts.json, pictures/ and sounds/."""
     infer = job.record("infer")
     if infer.status.word == "blocked":
         job.write("predictions", Predictions(status=infer.status, items=[]))
@@ -16,7 +16,8 @@ def run(job: Job) -> None:
     items = [{"id": raw.id, "file": inputs[raw.id].file, "raw": raw.file} for raw in infer.items]
     asked = job.model_request()
     asked.pop("checkpoint")
-    pictures = job.ask("decode", **asked, items=items)["pictures"]
+    kept = job.ask("decode", **asked, items=items)
+    pictures, sounds = kept["pictures"], kept["sounds"]
     followed = [
         Artifact(
             id=raw.id,
@@ -27,6 +28,8 @@ def run(job: Job) -> None:
             raw_sha256=raw.sha256,
             picture=pictures.get(raw.id, ""),
             picture_sha256=job.digest(job.given(pictures[raw.id])) if raw.id in pictures else "",
+            sound=sounds.get(raw.id, ""),
+            sound_sha256=job.digest(job.given(sounds[raw.id])) if raw.id in sounds else "",
         )
         for raw in infer.items
     ]

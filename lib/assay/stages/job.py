@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # names for the reader; a change there is no change of any st
     from assay.requests import Requests
     from assay.workspace import Workspace
 OUT = ".out"  # in staging: the only folder that a worker may write to
-GIVES = {"infer": ("raw/*.npz",), "decode": ("outputs/predictions.json", "pictures/*.png")}
+GIVES = {"infer": ("raw/*.npz",), "decode": ("outputs/predictions.json", "pictures/*.png", "sounds/*.wav")}
 # what one worker leaves for the next of the same stage
 KEEPS = {"behave": ("raw/*.npz", "stimuli/*"), "rehearse": ("raw/example.npz",)}
 KEPT = ".out-kept"  # in staging, where that lies; it is no output

@@ -9,16 +9,24 @@ from typing import Any
 
 from assay.formats.labels import in_order
 from assay.records import Labels
+from assay.upstream import tables
 from assay.upstream.abstract import plain
 from assay.upstream.index import Index
 from assay.upstream.requirements import Unreadable, content
 from assay.upstream.settings import Settings
 
 FILE = re.compile(
-    r".*\.names|.*(label|classes|synset|categories|imagenet_classes|class_names)[^/]*\.(txt|names|json)", re.IGNORECASE
+    r".*\.names|.*(label|classes|synset|categories|imagenet_classes|class_names)[^/]*\.(txt|names|json)"
+    r"|(.*_)?(int|id|idx|index|ix)(2|_to_)[a-z]+\.json",
+    re.IGNORECASE,
 )
-CALLED = re.compile(r".*(names|classes|labels?|categories|class_?list|chars|charset|alphabet|vocab)", re.IGNORECASE)
+CALLED = re.compile(
+    r".*(names|classes|labels?|categories|class_?list|chars|charset|alphabet|vocab)"
+    r"|(.*_)?(i|int|id|idx|index|ix|num)(2|_to_)[a-z]+",
+    re.IGNORECASE,
+)
 KEYS = ("names", "id2label", "class_names", "label_names", "labels", "classes")
+MADE = (ast.List, ast.Tuple, ast.Dict, ast.ListComp, ast.DictComp, ast.Call)
 MOST, MOST_NAMES, LONGEST, FEWEST, LARGEST = 30, 1_000, 60, 2, 200_000
 
 
@@ -36,10 +44,10 @@ class Names:
         found = [self._of_file(f) for f in sorted(self.files, key=lambda f: (f.count("/"), f))[:MOST]]
         found += self._in_settings()
         found += self._in_code()
-        seen: dict[tuple[str, ...], Labels] = {}
+        seen: dict[tuple[int, tuple[str, ...]], Labels] = {}
         for labels in found:
             if labels:
-                seen.setdefault(tuple(labels.names), labels)
+                seen.setdefault((labels.first, tuple(labels.names)), labels)
         return list(seen.values())[:MOST]
 
     def file(self, name: str) -> "Labels | None":
@@ -74,16 +82,16 @@ class Names:
             for name, values in file.assigned.items():
                 node = values[-1]
                 # one line or many: a list of one or two names in small letters is more often something else
-                if isinstance(node, (ast.List, ast.Tuple, ast.Dict)) and CALLED.fullmatch(name):
-                    found.append(_labels(f"{file.path}:{node.lineno}", _literal(node)))
+                if isinstance(node, MADE) and CALLED.fullmatch(name):
+                    found.append(_labels(f"{file.path}:{node.lineno}", _made(node, file.assigned)))
         return found
 
 
-def _literal(node: ast.expr) -> Any:
+def _made(node: ast.expr, assigned: tables.Assigned) -> Any:
     try:
         value = ast.literal_eval(node)
     except (ValueError, TypeError, MemoryError, RecursionError):
-        return None
+        value = tables.made(node, assigned)
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -113,4 +121,5 @@ def _labels(where: str, value: Any) -> "Labels | None":
     fits = len(names) >= FEWEST and all(0 < len(n) <= LONGEST and plain(n) for n in names)
     if not fits or all(re.fullmatch(r"[\d.\-]+", n) for n in names) or any("/" in n and "." in n for n in names):
         return None
-    return Labels(where=where, names=names[:MOST_NAMES], count=len(names))
+    first = min(map(int, value)) if isinstance(value, dict) else 0
+    return Labels(where=where, names=names[:MOST_NAMES], count=len(names), first=first)

@@ -138,7 +138,7 @@ def compared(request, out, lost):
     for folder, _, names in os.walk(out):
         for name in names:
             relative = os.path.relpath(os.path.join(folder, name), out)
-            if relative.split(os.sep)[0] not in ("raw", "outputs", "pictures"):
+            if relative.split(os.sep)[0] not in ("raw", "outputs", "pictures", "sounds"):
                 continue
             count += 1
             if not os.path.exists(relative) or sha256(relative) != sha256(os.path.join(out, relative)):

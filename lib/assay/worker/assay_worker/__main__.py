@@ -27,7 +27,8 @@ REQUEST (JSON, relative paths only):
                                  postprocess: {outcome same|different|failed|unseen, ..}}]}; writes DIR/raw/example.npz
     probe                        what the model accepts, seen by running it on made-up tensors
     infer                        preprocess and run each item; writes DIR/raw/<id>.npz
-    decode: items [{.., raw}]    postprocess and draw; writes DIR/outputs/predictions.json, DIR/pictures/<id>.png
+    decode: items [{.., raw}]    postprocess and draw; writes DIR/outputs/predictions.json, DIR/pictures/<id>.png,
+                                 DIR/sounds/<id>.wav
     measure: seconds             time one configuration; the samples come back raw
     observe: tree, entry, argv, cwd, inputs, stop enter|call|end, seconds, until_calls
                                  run upstream's own script {script} or snippet {snippet: {text, path, line}} once for

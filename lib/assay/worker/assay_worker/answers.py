@@ -1,8 +1,9 @@
-"""Pictures among a model's answers: kept as files, and told in a few numbers."""
+"""Pictures and sounds among a model's answers: kept as files, and told in a few numbers."""
 
 from __future__ import annotations
 
 import hashlib
+import wave
 from typing import Any, Dict
 
 from assay_worker import tensors
@@ -28,6 +29,35 @@ def told(picture: Any) -> Dict[str, Any]:
     facts = tensors.facts("picture", array)
     digest = hashlib.sha256(array.tobytes()).hexdigest()
     return dict({key: facts[key] for key in ("shape", "minimum", "maximum", "mean")}, sha256=digest)
+
+
+def is_sound(value: Any) -> bool:
+    """Tell a sound from other values: {"sound": samples by channels in -1..1, "rate": samples a second}."""
+    samples = value.get("sound") if isinstance(value, dict) else None
+    return getattr(samples, "ndim", 0) == 2 and isinstance(value.get("rate"), int)
+
+
+def told_sound(value: Dict[str, Any]) -> Dict[str, Any]:
+    """Describe a sound so that another can be compared with it."""
+    import numpy
+
+    samples = numpy.ascontiguousarray(tensors.array(value["sound"]), dtype=numpy.float32)
+    facts = tensors.facts("sound", samples)
+    digest = hashlib.sha256(samples.tobytes()).hexdigest()
+    told = dict({key: facts[key] for key in ("shape", "minimum", "maximum", "mean")}, sha256=digest)
+    return dict(value, sound=told)
+
+
+def save_sound(value: Dict[str, Any], path: str) -> None:
+    """Write a sound as a WAV file of 16 bits, to listen to."""
+    import numpy
+
+    levels = numpy.clip(numpy.rint(tensors.array(value["sound"]) * 32768.0), -32768, 32767).astype("<i2")
+    with wave.open(path, "wb") as file:
+        file.setnchannels(levels.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(value["rate"])
+        file.writeframes(levels.tobytes())
 
 
 def as_image(picture: Any) -> Any:

@@ -8,7 +8,7 @@ import json
 import os
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from assay_worker import load, observe, stimuli, tensors
+from assay_worker import fit_data, load, observe, stimuli, tensors
 from assay_worker.fit import fit
 
 LAYOUTS = {"NCHW": slice(2, 4), "NHWC": slice(1, 3), "CHW": slice(1, 3), "HWC": slice(0, 2)}
@@ -39,7 +39,7 @@ def run(job: load.Job) -> Dict[str, Any]:
         "runs": runs,
         "interventions": list({repr(sorted(i.items())): i for run in runs for i in run["interventions"]}.values()),
         "first": first,
-        "findings": _fitted(job, kind, made, first) if kind else [],
+        "findings": _fitted(job, kind, made, first) if kind else _of_variants(job, inputs, first),
     }
 
 
@@ -87,6 +87,14 @@ def _fitted(job: load.Job, kind: str, made: List[Any], first: List[Dict[str, Any
     return [fact for fact in facts if fact["tensor"] == main and (typed or fact["id"] != "pre.dtype")]
 
 
+def _of_variants(job: load.Job, files: List[str], first: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """Tell what a data file of upstream's own and variants of it show together."""
+    if not job.request.get("varied") or not all(one["npz"] and len(one["inputs"]) == 1 for one in first):
+        return []
+    arrays = [tensors.read(os.path.join(job.out, one["npz"]))[0][one["inputs"][0]] for one in first]
+    return fit_data.pad({os.path.join(job.root, file): array for file, array in zip(files, arrays)})
+
+
 def _tell_size(facts: List[Dict[str, Any]], shapes: List[Any]) -> None:
     """Say of pictures that all had to have one size that it is the tensor's, where it is."""
     width, height = stimuli.ONLY[0]
@@ -117,7 +125,11 @@ def _first(job: load.Job, run: Dict[str, Any], index: int) -> Dict[str, Any]:
         "calls": run["counts"].get("call", 0),
         "input_facts": [tensors.facts(name, arrays[name]) for name in inputs],
         "output_facts": [tensors.facts(name, arrays[name]) for name in outputs],
-        "shown": [[e["args"], e.get("kwargs", {}), e.get("picture")] for e in run["events"] if e["is"] == "sink"]
+        "shown": [
+            [e["args"], e.get("kwargs", {}), e.get("picture"), e.get("sound")]
+            for e in run["events"]
+            if e["is"] == "sink"
+        ]
         + [run.get("after") or {}, *run.get("ends", ())],
         "reads": any(e["is"] == "read" and e["path"] == "@input" for e in run["events"]),
         "method": call["method"],

@@ -12,26 +12,28 @@ DONE = {"word": "done", "reason": "", "question": ""}
 
 
 def run(job: load.Job) -> dict[str, Any]:
-    """Write outputs/predictions.json and pictures/<id>.png."""
+    """Write outputs/predictions.json, pictures/<id>.png and sounds/<id>.wav."""
     found = load.functions(job)
     postprocess = load.bound(found["postprocess"], job.params, fixed=2) if "postprocess" in found else None
     draw = load.bound(found["draw"], job.params, fixed=2) if "draw" in found else None
-    decoded, pictures = [], {}
+    decoded: list[dict[str, Any]] = []
+    pictures: dict[str, str] = {}
+    sounds: dict[str, str] = {}
     for item in job.request.get("items", []):
-        result, picture = _decoded(job, postprocess, item)
+        result, kept = _decoded(job, postprocess, item)
         decoded.append({"id": item["id"], "result": result})
-        if picture:
-            pictures[item["id"]] = picture
+        if kept:
+            (sounds if kept.endswith(".wav") else pictures)[item["id"]] = kept
         if draw is not None and result is not None and not item["file"].endswith(".npz"):
             pictures[item["id"]] = _drawn(job, draw, item, result)
     text = canonical.dumps({"schema": 1, "status": DONE, "items": decoded})
     with open(job.path("outputs", "predictions.json"), "w", encoding="utf-8") as f:
         f.write(text)
-    return {"pictures": pictures}
+    return {"pictures": pictures, "sounds": sounds}
 
 
 def _decoded(job: load.Job, postprocess: Callable[..., Any] | None, item: dict[str, Any]) -> tuple[Any, str]:
-    """Decode one raw answer; a picture in it is kept as a file, and told in numbers."""
+    """Decode one raw answer; a picture or sound in it is kept as a file, and told in numbers."""
     job.trace.note(item["raw"])
     if postprocess is None:
         return None, ""
@@ -40,6 +42,10 @@ def _decoded(job: load.Job, postprocess: Callable[..., Any] | None, item: dict[s
     if isinstance(result, dict) and answers.is_picture(result.get("picture")):
         name = _saved(job, item, result["picture"])
         result = dict(result, picture=answers.told(result["picture"]))
+    elif answers.is_sound(result):
+        name = f"sounds/{item['id']}.wav"
+        answers.save_sound(result, job.path(*os.path.split(name)))
+        result = answers.told_sound(result)
     return tensors.plain(result, f"the result of {item['id']}"), name
 
 

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
-from assay_worker import fit_colour, fit_place, resampling, stimuli
+from assay_worker import fit_colour, fit_place, fit_trim, resampling, stimuli
 from assay_worker.fit_colour import Colour
 from assay_worker.fit_fact import Sample, equal, fact, tell_dtype, tidy, unknown
 from assay_worker.fit_place import APART, LOOSE, Comparison, Match
@@ -176,9 +176,13 @@ def _is_pillow_y(planes: Dict[str, np.ndarray], colour: Colour) -> bool:
 def _placing(planes: Dict[str, np.ndarray], colour: Colour, scale: Scale, size: Fact) -> List[Fact]:
     if "noise" not in planes:
         return [unknown(name, "the noise did not come through", list(planes)) for name in PLACED]
+    fixed = isinstance(size["value"], list)
     for guise in _guises(colour, planes["noise"].shape[0]):
-        places, on_chart = _places(planes, guise, scale, fixed=isinstance(size["value"], list))
+        places, on_chart = _places(planes, guise, scale, fixed)
         found, rough = _compared(planes["noise"], guise, places)
+        if fixed and scale is not None and not fit_place.exact(found):
+            cut, _ = _compared(planes["noise"], guise, fit_trim.places(planes["chart"], guise))
+            found = cut if fit_place.exact(cut) else found
         if found or rough:
             break
     else:
@@ -248,7 +252,9 @@ def _resize(modes: Any, places: List[Place], same: List[Match], size: Fact) -> F
         mode = "short-side"
     hows = sorted({p.how for p in places if p.how})
     off = min((m.off for m in same), default=None)
-    return fact("pre.resize", mode, evidence=evidence, residual=off, detail={"how": hows} if hows else {})
+    cut = " or ".join(how for how in hows if how.startswith(fit_trim.REST))
+    detail = {"how": hows} if hows else {}
+    return fact("pre.resize", mode, evidence=evidence, residual=off, reason=cut, detail=detail)
 
 
 def _pad(planes: Dict[str, np.ndarray], colour: Colour, modes: Any, places: List[Place]) -> Fact:

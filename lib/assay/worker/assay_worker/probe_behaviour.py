@@ -79,18 +79,22 @@ def _typed(lab: Lab, dims: Dims, name: str, dtype: str) -> str:
     return "accepted" if lab.run(given) is not None else _refused(lab)
 
 
-def training(lab: Lab, dims: Dims) -> bool | None:
-    """Tell whether training mode changes the answer; None where there is no such mode. Leaves the model changed."""
-    model = lab.made.built.model
+def training(lab: Lab, dims: Dims) -> Dict[str, bool | None]:
+    """Tell whether training mode changes the answer, and whether two answers in it are alike; leaves the model changed.
+
+    None where there is no such mode, or no time.
+    """
+    model, unknown = lab.made.built.model, {"training_differs": None, "training_repeats": None}
     if not isinstance(getattr(model, "training", None), bool) or lab.over:
-        return None
+        return dict(unknown)
     try:
         usual = lab.attempt(dims)
         model.train()
-        trained = lab.attempt(dims)
+        trained, again = lab.attempt(dims), lab.attempt(dims)
         model.eval()
     except (Exception, SystemExit):
-        return None
+        return dict(unknown)
     if usual is None or (trained is None and lab.last_error == NO_TIME):
-        return None
-    return trained is None or largest(usual, trained) > SMALL
+        return dict(unknown)
+    repeats = largest(trained, again) <= SMALL if trained is not None and again is not None else None
+    return {"training_differs": trained is None or largest(usual, trained) > SMALL, "training_repeats": repeats}

@@ -139,9 +139,11 @@ def _differs(message: str) -> Dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Turn an answer into JSON; a picture in it becomes what can be compared of one."""
+    """Turn an answer into JSON; a picture or sound in it becomes what can be compared of one."""
     if answers.is_picture(value):
         return answers.told(value)
+    if answers.is_sound(value):
+        value = answers.told_sound(value)
     if isinstance(value, dict):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

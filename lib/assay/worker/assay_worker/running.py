@@ -62,7 +62,7 @@ def patches() -> Dict[str, List[Patch]]:
         "pandas": [readers.of("pandas.read_csv")],
         "librosa": [readers.of("librosa.load")],
         "torchaudio": [readers.of("torchaudio.load"), readers.of("torchaudio.info")],
-        "wave": [readers.of("wave.open")],
+        "wave": [readers.of("wave.open"), sinks.patch_wave],
         "onnxruntime": [loaders.patch_onnxruntime],
         "safetensors.torch": [loaders.patch_safetensors],
         "torchvision": [refusals.patch_vision],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import os
 from typing import Any, Callable, Dict, Tuple
 
 from assay_worker import written
@@ -28,6 +29,9 @@ def sink(watch: Watch, how: str, original: Function, *, skipped: Tuple[str, ...]
         if how in written.WRITES or how in written.SHOWS:
             with watch.inside():
                 event.update(written.picture(how, original, args, kwargs))
+        elif how in written.SOUNDS:
+            with watch.inside():
+                event.update(written.sound(original, args, kwargs))
         if idle is not False:
             return idle
         with watch.inside():
@@ -135,6 +139,33 @@ def patch_logging(watch: Watch, logging: Any) -> None:
         how = f"logging.{name}"
         for owner in (logging.Logger, logging):
             replace(owner, name, lambda original, how=how: sink(watch, how, original, skipped=("logging",)))
+
+
+def patch_wave(watch: Watch, wave: Any) -> None:
+    """Watch the sound files that the standard library writes: each is looked at when it is closed."""
+    places: Dict[int, str] = {}
+
+    def opening(original: Function) -> Function:
+        def opened(self: Any, file: Any, *args: Any, **kwargs: Any) -> Any:
+            places.update({id(self): os.fspath(file)} if isinstance(file, (str, os.PathLike)) else {})
+            return original(self, file, *args, **kwargs)
+
+        return opened
+
+    def closing(original: Function) -> Function:
+        def closed(self: Any) -> Any:
+            given = original(self)
+            place = places.pop(id(self), "")
+            if place and watch.by_tree("wave") and not watch.busy:
+                event = watch.event(dict({"is": "sink", "how": "wave.write"}, **watch.plains((place,), {})))
+                with watch.inside():
+                    event.update(written.sound_in(place))
+            return given
+
+        return closed
+
+    replace(wave.Wave_write, "__init__", opening)
+    replace(wave.Wave_write, "close", closing)
 
 
 def patch_json(watch: Watch, json: Any) -> None:

@@ -1,4 +1,4 @@
-"""Which picture a function really writes or shows: written once more without loss, read back, told in numbers."""
+"""Which picture or sound a function really writes: written once more without loss, read back, told in numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import tempfile
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from assay_worker import answers
+from assay_worker import answers, audio
 
 # where the place to write to stands among the arguments
 WRITES = {
@@ -20,6 +20,7 @@ WRITES = {
     "torchvision.utils.save_image": 1,
 }
 SHOWS = {"cv2.imshow": 1, "PIL.Image.show": 0, "plt.imshow": 0, "axes.imshow": 1, "skimage.io.imshow": 0}
+SOUNDS = ("soundfile.write", "scipy.io.wavfile.write")  # the place to write to comes first
 LOSSY = ("quality", "format", "params", "plugin", "check_contrast")
 BLUE_FIRST = ("cv2.imwrite", "cv2.imshow")
 LARGEST = 64 << 20  # pixels times channels
@@ -51,6 +52,27 @@ def _written(how: str, original: Callable[..., Any], args: Tuple[Any, ...], kwar
             return image.convert("RGB") if image.mode not in ("L", "RGB") else image.copy()
     finally:
         os.unlink(path)
+
+
+def sound(original: Callable[..., Any], args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Dict[str, Any]:
+    """Give what is known of the sound that a call writes, as part of its event."""
+    with contextlib.suppress(Exception):  # see picture
+        handle, path = tempfile.mkstemp(suffix=".wav")
+        os.close(handle)
+        try:
+            original(path, *args[1:], **{k: v for k, v in kwargs.items() if k not in ("file", "filename", "format")})
+            return sound_in(path)
+        finally:
+            os.unlink(path)
+    return {}
+
+
+def sound_in(path: str) -> Dict[str, Any]:
+    """Give what is known of the sound in a file, as part of an event."""
+    with contextlib.suppress(Exception):  # see picture
+        samples, rate = audio.samples(path)
+        return {"sound": answers.told_sound({"sound": samples, "rate": int(rate)})}
+    return {}
 
 
 def _shown(how: str, args: Tuple[Any, ...]) -> Optional[Any]:

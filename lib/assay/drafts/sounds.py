@@ -1,0 +1,93 @@
+"""Sound that a run writes: the call of upstream's that writes it, given another file, and what stands in that."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from assay.drafts.cut import CannotCut, place
+from assay.drafts.flow import Line, called
+from assay.drafts.observed import Values, ident
+from assay.drafts.program import Program
+from assay.drafts.reading import names
+from assay.drafts.seen import Event, Span, is_json
+
+FILE = ident("file", "h")
+READ = "written_sound"
+# how a file is read as float32 in -1..1, samples by channels, and its rate
+BY_WAVE = """\
+        with wave.open(file) as sound:
+            channels, rate = sound.getnchannels(), sound.getframerate()
+            whole = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").reshape(-1, channels)
+        samples = whole.astype(np.float32) / 32768
+"""
+BY_SOUNDFILE = '        samples, rate = soundfile.read(file, dtype="float32", always_2d=True)\n'
+NEEDS = {BY_WAVE: ("np", "os", "tempfile", "wave"), BY_SOUNDFILE: ("os", "soundfile", "tempfile")}
+HELPER = '''\
+def {name}(write):
+    """Return the sound that a call writes to the file it is given: samples by channels in -1..1, and their rate."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "sound.wav")
+        write(file)
+{read}    return {{"sound": samples, "rate": rate}}
+'''
+
+
+def spots(program: Program, events: Iterable[Event]) -> dict[Span, Mapping[str, Any]]:
+    """Give the calls in upstream's own statements under which sound was written, each with what is known of that."""
+    frames = {(p.step.file, p.step.qualname, p.step.first_line) for p in program.pieces}
+    holes = {place(p.hole) for p in program.pieces}
+    found = {}
+    for event in events:
+        own = [s.span for s in event.steps if (s.file, s.qualname, s.first_line) in frames]
+        if event.kind == "sink" and event.facts.get("sound") and own and own[-1] not in holes:
+            found[own[-1]] = event.facts
+    return found
+
+
+def answer(
+    lines: list[Line], values: Values, wrote: Mapping[Span, Mapping[str, Any]], tainted: set[str]
+) -> tuple[list[Line], ast.expr] | None:
+    """Give the lines before the first call that writes sound of the model's, and that call with a file of ours."""
+    for i, line in enumerate(lines):
+        call = line.node.value if isinstance(line.node, (ast.Expr, ast.Assign)) else None
+        if isinstance(call, ast.Call) and place(call) in wrote and names(call) & tainted:
+            made = _elsewhere(call, values, wrote[place(call)], tainted)
+            taking = ast.arguments(posonlyargs=[], args=[ast.arg(FILE)], kwonlyargs=[], kw_defaults=[], defaults=[])
+            return lines[:i], ast.Call(ast.Name(READ, ast.Load()), [ast.Lambda(taking, made)], [])
+    return None
+
+
+def _elsewhere(call: ast.Call, values: Values, facts: Mapping[str, Any], tainted: set[str]) -> ast.Call:
+    """Let a call write to another file: the argument that names where it wrote is replaced."""
+    made = copy.deepcopy(call)
+    given = [*made.args, *(k.value for k in made.keywords)]
+    if called(call) == str(facts["how"]).rpartition(".")[2] and "wave" not in str(facts["how"]):
+        chosen = given[:1]
+    else:
+        wrote = (facts.get("args") or [None])[0]
+        chosen = [a for a in given if isinstance(a, ast.Name) and values.one(a.id) == wrote]
+        chosen = chosen or [a for a in given if not names(a) & tainted and not _plain(a, values)]
+    if len(chosen) != 1:
+        raise CannotCut("it is not clear which argument of the call that writes the sound names the file")
+    for k, argument in enumerate(made.args):
+        made.args[k] = ast.Name(FILE, ast.Load()) if argument is chosen[0] else argument
+    for keyword in made.keywords:
+        keyword.value = ast.Name(FILE, ast.Load()) if keyword.value is chosen[0] else keyword.value
+    return made
+
+
+def _plain(argument: ast.expr, values: Values) -> bool:
+    """Tell a number or other setting, which no file's name is."""
+    if isinstance(argument, ast.Constant):
+        return not isinstance(argument.value, str)
+    value = values.one(argument.id) if isinstance(argument, ast.Name) else None
+    return value is not None and is_json(value) and not isinstance(value, str)
+
+
+def helper(hows: set[str]) -> tuple[str, tuple[str, ...]]:
+    """Write the function that reads back what was written, with what it was written with; also name what it needs."""
+    read = BY_SOUNDFILE if hows == {"soundfile.write"} else BY_WAVE
+    return HELPER.format(name=READ, read=read), NEEDS[read]
