@@ -163,6 +163,7 @@ STAGES = (
         yaml=("model.task", "source.options", "contract", "params", "defaults", "recipe"),
         records=(
             "source:scripts",
+            "source:snippets",
             "source:uses",
             "checkpoint:name",
             "checkpoint:kind",

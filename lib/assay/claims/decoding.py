@@ -5,8 +5,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from assay.claims.found import cited
 from assay.drafts.flow import called
-from assay.records import Claim, Draft, Evidence, Observation
+from assay.records import Claim, Draft, Evidence, Match, Observation
 
 KNOWN = {
     "softmax": "softmax",
@@ -20,7 +21,7 @@ KNOWN = {
 }
 KEEPS = {"softmax", "log_softmax", "sigmoid", "cpu", "detach", "float", "numpy", "from_numpy", "asarray"}
 RANKS = {"topk", "sort", "argsort", "sorted", "argmin", "argpartition", "nonzero"}  # a choice, by no word for it here
-DEEPEST, MOST_FILES = 3, 400
+DEEPEST, MOST_FILES = 6, 400
 OF_Y = re.compile(r"YCrCb|YCbCr|YUV|LAB|HSV", re.I)  # lines that may make the same numbers another way
 PASSED = {"", "postprocess", "prepared_after", "saved_picture", "as_picture", "written_sound"}  # ours
 
@@ -60,6 +61,34 @@ def choices(seen: "Observation | None") -> "list[Claim]":
     shapes = {f"output{i or ''}": one.shape for i, one in enumerate(call.outputs)}
     counts = {shapes[name][axis] for name, axis in _chosen(function) if _fits(shapes.get(name), axis)}
     return [_of_postprocess("labels.count", counts.pop())] if len(counts) == 1 else []
+
+
+def classes(seen: "Observation | None", match: Match, texts: "Mapping[str, str]", words: str) -> "list[Claim]":
+    """Count the classes as the network's own num_classes says, where an output has an axis of that length.
+
+    Only where each is decided by a sigmoid of its own: beside a softmax one of them may stand for none.
+    """
+    best, call = match.best, next((run.first for run in seen.runs if run.first), None) if seen else None
+    if best is None or call is None or "sigmoid" not in words or "softmax" in words:
+        return []
+    body = next((n for n in ast.walk(_parsed(best.path, texts)) if _is_class(n, best.qualname)), None)
+    stated = [n for n in ast.walk(body) if isinstance(n, ast.Assign) and _named_so(n.targets[0])] if body else []
+    value = _number(stated[0].value) if len(stated) == 1 else None
+    if value is None or value not in {one.shape[-1] for one in call.outputs if one.shape}:
+        return []
+    line = texts.get(best.path, "").splitlines()[stated[0].lineno - 1].strip()
+    evidence = [cited(f"{best.path}:{stated[0].lineno}", line, best.qualname)]
+    return [Claim(id="labels.count", value=value, status="read", by="reading", evidence=evidence)]
+
+
+def _is_class(node: ast.AST, qualname: str) -> bool:
+    return isinstance(node, ast.ClassDef) and node.name == qualname.rpartition(".")[2]
+
+
+def _named_so(target: ast.expr) -> bool:
+    """Tell self.num_classes, or num_classes of a class, by any of its usual spellings."""
+    name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
+    return name in ("num_classes", "n_classes", "nb_classes", "nclasses", "nc")
 
 
 def grey(seen: "Observation | None") -> "list[Claim]":

@@ -23,7 +23,7 @@ PROVED = Evidence(kind="probe", where="outputs/match.json")
 SIZE = re.compile(r"size|width|height|res|scale|dim", re.IGNORECASE)
 # which parameter of a decoding function means what, when only one does
 POSTS = {
-    "post.iou_threshold": r"iou|nms_?thr|nms$|overlap",
+    "post.iou_threshold": r"iou|nms_?thr|nms$|overlap|suppress\w*_?thr",
     "post.score_threshold": r"(score|conf|prob|cls)\w*(thr\w*)?$|^thr(esh(old)?)?$",
     "post.topk": r"^top_?k?$|max_?(det|boxes|num)|^keep_top",
 }

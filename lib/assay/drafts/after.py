@@ -230,8 +230,9 @@ def _without(lines: list[Line], params: dict[str, tuple[Any, str]]) -> list[Line
     made = []
     for line in lines:
         node = copy.deepcopy(line.node)
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            name = plain_name(node.targets[0].id)
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        if isinstance(node, ast.Assign) and isinstance(target, (ast.Name, ast.Attribute)):
+            name = plain_name(target.id) if isinstance(target, ast.Name) else target.attr
             if _is_threshold(name, node.value):
                 node.value = _param(name, node.value, line.where, params)
         made.append(Line(ast.fix_missing_locations(node), line.where))

@@ -162,6 +162,9 @@ def _as_picture(shown: ast.expr, call: ast.Call) -> ast.expr:
 def _consumed(lines: list[Line], tainted: set[str], opaque: set[str]) -> Answer | None:
     """Find the value that printing, drawing or writing takes first, and that everything shown comes from."""
     for i, line in enumerate(lines):
+        displayed = line.node.value if isinstance(line.node, ast.Expr) else None  # by a notebook
+        if isinstance(displayed, ast.Name) and displayed.id in tainted and _kept(lines[:i], displayed.id):
+            return _structure(lines[:i], displayed.id)
         if clocked(line.node) or not _outlets(line.node):
             continue
         free = {n for n in _free(line.node) if n in tainted and n != HOLE and _kept(lines[:i], n)}

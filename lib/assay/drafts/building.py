@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -36,6 +37,7 @@ class Built(NamedTuple):
     text: str
     why: str
     citations: dict[str, str]
+    construction: str = ""  # the statement that makes the model
 
 
 def build(checkpoint: Mapping[str, Any], match: Mapping[str, Any] | None, runs: list[Run], header: Header) -> Built:
@@ -247,7 +249,8 @@ def _written(made: Made, checkpoint: Mapping[str, Any], header: Header) -> Built
     lines += _unwrapped(made, checkpoint, safe)
     lines.append(f"    model.load_state_dict(state{'' if made.strict else ', strict=False'})")
     lines.append("    return model.to(device).eval()")
-    return Built("\n".join(lines), "", {f"model.args.{name}": where for name, _, where in made.args if name and where})
+    citations = {f"model.args.{name}": where for name, _, where in made.args if name and where}
+    return Built("\n".join(lines), "", citations, textwrap.dedent("\n".join(_construction(made))))
 
 
 def _construction(made: Made) -> list[str]:

@@ -6,13 +6,13 @@ import ast
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from assay.drafts import after, before, building, emit, hoisting, layout, looped, seen, sounds
+from assay.drafts import after, before, building, emit, hoisting, itself, layout, looped, seen, sounds
 from assay.drafts.after import Decoding
 from assay.drafts.answers import RANKED, SOUND
 from assay.drafts.before import Feed
 from assay.drafts.compat import compat
 from assay.drafts.cut import CannotCut
-from assay.drafts.depends import WEIGHTS
+from assay.drafts.depends import WEIGHTS, is_setting
 from assay.drafts.flow import Line, writes
 from assay.drafts.header import Header
 from assay.drafts.observed import MARK, plain_name
@@ -51,14 +51,15 @@ def draft(
 
     `files` names every file of the tree, "tree/path"; without it those in `texts` are known.
 
-    The second, if any, answers only with what upstream showed, not with all that it made to be shown.
+    The second, if any, answers only with what upstream showed, not with all that it made to be shown; the last ones
+    make the network once more, for steps of its own before and after its answer.
     """
     read = [seen.run_of(r) for r in runs if r.get("frames")]
     interventions = [i for r in runs for i in r.get("interventions", []) if isinstance(i, Mapping)]
     made: list[Draft] = []
-    for shown_only in (False, True):
+    for anew, shown_only in ((False, False), (False, True), (True, False), (True, True)):
         writer = _Writer(texts, tree, source, checkpoint)
-        writer.interventions, writer.shown_only = interventions, shown_only
+        writer.interventions, writer.shown_only, writer.anew = interventions, shown_only, anew
         writer.files = files or texts
         one = _drafted(writer, read, match)
         made += [one] if one not in made else []
@@ -77,6 +78,8 @@ def _drafted(writer: _Writer, runs: list[Run], match: Mapping[str, Any] | None) 
         return writer.draft({name: str(error) for name in ("preprocess", "postprocess")})
     writer.watched = True
     writer.build(whole, runs, match)
+    if writer.anew:
+        whole = itself.asked(whole, writer.construction, runs[0].events) or whole
     if many:
         writer.loop(whole, runs, writer.texts)
     else:
@@ -98,6 +101,8 @@ class _Writer:
         self.inputs: list[str] = []
         self.many = False
         self.shown_only = False
+        self.anew = False
+        self.construction = ""
         self.sounding: Mapping[seen.Span, Mapping[str, Any]] = {}
         self.watched = False
         self.outputs: list[str] = []
@@ -109,6 +114,7 @@ class _Writer:
         self.header = Header.of_program(whole, self.texts)
         self.header.compat = compat(self.interventions, self.tree, self.header.imported_below)
         made = building.build(self.checkpoint, match, runs, self.header)
+        self.construction = made.construction
         if made.text:
             self.parts.append(made.text)
             self.written.add("build")
@@ -306,7 +312,7 @@ class _Writer:
             return [], lines
         bound = set().union(*(writes(line.node) for line in free))
         read = set().union(*(names(line.node) for line in others), *(names(e) for e in ends))
-        again = set().union(*(writes(line.node) for line in others))
+        again = set().union(*(writes(line.node) for line in others if not is_setting(line.node)))
         given = [n for n in emit.used([line.node for line in free]) if n in (bound & read) - again]
         if not given:
             return [], lines

@@ -5,7 +5,7 @@ from typing import Any
 
 from assay import adapters, code, layout, trust
 from assay.adapters import Adapter, Supply
-from assay.claims import decoding, found, graph, merging, people
+from assay.claims import decoding, found, graph, merging, people, plots
 from assay.errors import WrongInput, did_you_mean
 from assay.huggingface import supply as huggingface
 from assay.records import Claim, Contract, Draft, Observation, Param, Params, Question, Tensor
@@ -123,7 +123,8 @@ def _claims(job: Job, module: Any, origin: str, functions: dict[str, str]) -> tu
     said += opened + graph.graph_claims(checkpoint, probe) + named + supplied + matched
     said += found.of_source(job.record("source")) + found.of_observation(probe.observation, uses)
     said += huggingface.claims(job.requests.checkpoint_path, checkpoint)
-    texts = Texts(job.workspace.at("refs"))
+    pieces = {f"{one.path}#{one.line}": one.text for one in job.record("source").snippets}
+    texts = Texts(job.workspace.at("refs"), pieces)
     drafted = functions["postprocess"] == adapters.DRAFTED
     defaults = code.keywords(module, "postprocess") if drafted else {}
     said += found.of_draft(probe.observation, job.record("source"), defaults, texts) if drafted else []
@@ -133,11 +134,19 @@ def _claims(job: Job, module: Any, origin: str, functions: dict[str, str]) -> tu
     said += decoding.grey(probe.observation) if functions["preprocess"] == adapters.DRAFTED else []
     if drafted:
         said += decoding.activation(probe.observation, texts, job.record("source").python_files)
-        said += [] if any(c.id == "labels.count" for c in said) else decoding.choices(probe.observation)
+        said += [] if any(c.id == "labels.count" for c in said) else _counted(job, said, texts)
     claims, asked = people.settle(merging.merge(said), [*which, *sizes, *order, *questions], job.experiment.contract)
     claims = people.unproved(claims, job.record("match"))
     anchors = Anchors(texts, {tree.name for tree in job.record("refs").trees})
     return [anchors.claim(c) for c in claims], asked
+
+
+def _counted(job: Job, said: list[Claim], texts: Texts) -> list[Claim]:
+    """Count the labels by the first way that tells: what is chosen from, what is plotted, what the network says."""
+    seen = job.record("probe").observation
+    words = next((str(c.value) for c in said if c.id == "post.activation" and c.value), "")
+    ways = (decoding.choices(seen), plots.rows(seen, texts), decoding.classes(seen, job.record("match"), texts, words))
+    return next((claims for claims in ways if claims), [])
 
 
 def _places(module: Any, origin: str) -> dict[str, tuple[str, str]]:

@@ -105,7 +105,7 @@ def _observed(job: load.Job, lab: Lab, dims: Dims, outputs: Tensors) -> dict[str
         "dtypes": probe_behaviour.dtypes(lab, small),
         "accepted": probe_dims.pairs(lab, small),
         "nan": probe_behaviour.nan(lab, small),
-        **probe_behaviour.training(lab, small),
+        **probe_behaviour.training(lab, small, dims),
     }
     return dict(answer, not_tried=_late(lab, answer))
 

@@ -79,19 +79,23 @@ def _typed(lab: Lab, dims: Dims, name: str, dtype: str) -> str:
     return "accepted" if lab.run(given) is not None else _refused(lab)
 
 
-def training(lab: Lab, dims: Dims) -> Dict[str, bool | None]:
+def training(lab: Lab, *sizes: Dims) -> Dict[str, bool | None]:
     """Tell whether training mode changes the answer, and whether two answers in it are alike; leaves the model changed.
 
-    None where there is no such mode, or no time.
+    At the first of the sizes that it takes: statistics of a batch want more than one value. None where there is no such
+    mode, or no time.
     """
     model, unknown = lab.made.built.model, {"training_differs": None, "training_repeats": None}
     if not isinstance(getattr(model, "training", None), bool) or lab.over:
         return dict(unknown)
     try:
-        usual = lab.attempt(dims)
-        model.train()
-        trained, again = lab.attempt(dims), lab.attempt(dims)
-        model.eval()
+        for dims in sizes:
+            usual = lab.attempt(dims)
+            model.train()
+            trained, again = lab.attempt(dims), lab.attempt(dims)
+            model.eval()
+            if trained is not None:
+                break
     except (Exception, SystemExit):
         return dict(unknown)
     if usual is None or (trained is None and lab.last_error == NO_TIME):
