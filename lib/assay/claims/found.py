@@ -92,7 +92,7 @@ def _which(match: Match) -> "list[Question]":
 # ---------------------------------------------------------------- upstream's own run
 def of_observation(seen: "Observation | None", uses: "Sequence[Use]" = ()) -> "list[Claim]":
     """State what running upstream's own entrypoint showed."""
-    if seen is None or seen.status != "seen":
+    if seen is None or seen.status not in ("seen", "alone"):
         return []
     last, use = seen.attempts[-1], _use(seen, uses)
     if use is not None:

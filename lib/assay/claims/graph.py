@@ -57,7 +57,7 @@ def _probe_claims(checkpoint: Checkpoint, probe: Probe) -> list[Claim]:
         ("io.multiple_of", {k: a.multiple_of for k, a in probe.axes.items() if a.multiple_of and a.multiple_of > 1}),
         ("io.minimum", {k: a.minimum for k, a in probe.axes.items() if a.minimum and a.minimum > 1}),
         ("io.dtypes", _dtypes(checkpoint, probe)),
-        ("io.stateful", probe.stateful),
+        ("io.stateful", None if _says(probe, "io.stateful") else probe.stateful),
         ("io.nan", probe.nan),
     ):
         if value not in (None, {}):
@@ -67,7 +67,7 @@ def _probe_claims(checkpoint: Checkpoint, probe: Probe) -> list[Claim]:
 
 def _deterministic(probe: Probe, evidence: list[Evidence]) -> "Iterator[Claim]":
     """Say whether the same input gives the same answer, as upstream calls the model: perhaps in training mode."""
-    if probe.deterministic is None:
+    if probe.deterministic is None or _says(probe, "io.deterministic"):
         return
     runs = probe.observation.runs if probe.observation else []
     trained = any(run.first.training for run in runs if run.first) and probe.training_differs is not False
@@ -86,6 +86,11 @@ def _deterministic(probe: Probe, evidence: list[Evidence]) -> "Iterator[Claim]":
         evidence=evidence,
         reason=reason,
     )
+
+
+def _says(probe: Probe, name: str) -> bool:
+    """Tell whether upstream's own run showed it: of more than the network alone."""
+    return any(one.id == name for one in (probe.observation.findings if probe.observation else ()))
 
 
 def layout(probe: Probe) -> list[Claim]:

@@ -12,7 +12,7 @@ from assay.drafts.building import literal, seen_arguments
 from assay.drafts.draft import Draft as Drafted
 from assay.drafts.draft import draft as write
 from assay.errors import StageFailed
-from assay.observation import own_data, variants
+from assay.observation import alone, own_data, variants
 from assay.observation.attempts import Attempt, attempts, home
 from assay.observation.judging import PROVED, ended, judged, made
 from assay.observation.samples import samples, wanted_suffix
@@ -42,6 +42,7 @@ def watch(job: "Job") -> Seen:
     ways = _ready(job, attempts(source, job.record("checkpoint").name, spec.options, spec.entry))
     tried: list[records.Attempt] = []
     texts = Texts(job.workspace.at("refs"))
+    on_its_own: tuple[Attempt, str] | None = None
     for number, (way, kind) in enumerate((w, k) for w in ways for k in w.kinds[:2]):
         if any(t.outcome in ENDS and (t.entry, t.argv) == (way.where, list(way.argv)) for t in tried):
             continue
@@ -55,7 +56,27 @@ def watch(job: "Job") -> Seen:
             tried[-1] = _tried(way, kind, answer)
         if _reads(answer):
             return _drafted(job, way, kind, tried, answer)
-    return _by_match(job, tried)
+        on_its_own = on_its_own or ((way, kind) if alone.ran(answer) else None)
+    return _alone(job, *on_its_own, tried) if on_its_own else _by_match(job, tried)
+
+
+def _alone(job: "Job", way: Attempt, kind: str, tried: "list[records.Attempt]") -> Seen:
+    """Run a script that takes no input of ours twice more: what it gives its model, and what it does with the answer."""
+    answer = _behave(job, "-alone", way, stimuli="", inputs=["", ""], samples=[], steps=True)
+    made = _by_match(job, [*tried, _tried(way, kind, answer)])
+    told = alone.findings(answer["runs"], job.record("source").labels, way.tree)
+    watched = [_watched(run, first) for run, first in zip(answer["runs"], answer["first"])]
+    reason = f"{way.where} works on data of its own"
+    observation = msgspec.structs.replace(
+        made.observation,
+        status="alone" if told else "not seen",
+        reason=reason,
+        runs=watched,
+        findings=told,
+        arguments=_arguments(msgspec.to_builtins(job.record("match")), answer["runs"]),
+        interventions=[Intervention(**one) for one in answer["interventions"]],
+    )
+    return made._replace(observation=observation)
 
 
 def _by_match(job: "Job", tried: "list[records.Attempt]") -> Seen:

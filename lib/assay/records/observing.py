@@ -96,7 +96,7 @@ class Draft(Part, frozen=True, kw_only=True):
 class Observation(Part, frozen=True, kw_only=True):
     """What running upstream's entrypoint showed."""
 
-    status: str  # seen | not seen
+    status: str  # seen | alone: at work on data of its own | not seen
     reason: str = ""
     attempts: list[Attempt] = []
     runs: list[Watched] = []

@@ -24,6 +24,7 @@ from assay_worker import (
     sinks,
     stack,
     standins,
+    steps,
     torch_modules,
 )
 from assay_worker.faults import Fault, _without_advice
@@ -40,6 +41,7 @@ def of_torch(watch: Watch, torch: Any) -> None:
     devices.patch(watch, torch)
     torch_modules.patch(watch, torch)
     loaders.patch_torch(watch, torch)
+    steps.patch_torch(watch, torch)
     refusals.patch_hub(watch, torch.hub)
     from torch.utils import model_zoo
 
@@ -51,7 +53,8 @@ def patches() -> Dict[str, List[Patch]]:
     found: Dict[str, List[Patch]] = {
         "torch": [of_torch],
         "cv2": [readers.patch_cv2, sinks.patch_cv2],
-        "numpy": [readers.patch_numpy],
+        "numpy": [readers.patch_numpy, steps.patch_numpy],
+        "random": [steps.patch_random],
         "PIL.Image": [readers.of("PIL.Image.open"), sinks.patch_image],
         "PIL.ImageDraw": [sinks.patch_pens, removed.patch_pens],
         "PIL.ImageFont": [removed.patch_fonts],
