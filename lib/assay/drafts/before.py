@@ -52,17 +52,41 @@ def _dict_given(facts: Any) -> bool:
 
 def _argument(node: ast.expr, value: Any, tensors: dict[str, ast.expr], name: str) -> Any:
     if special(value, "tensor") is not None or (isinstance(value, dict) and "tensor" in value):
-        node = _bare(node)
-        base = name or (plain_name(node.id) if isinstance(node, ast.Name) else "input")
-        number, chosen = 1, base
-        while chosen in tensors:
-            number += 1
-            chosen = f"{base}{number}"
-        tensors[chosen] = node
-        return chosen
+        return _named(_bare(node), name, tensors)
     if any(True for _ in leaves(value)):
-        raise CannotCut("the model is given tensors inside a list or a dict")
+        base = name or (plain_name(node.id) if isinstance(node, ast.Name) else "")
+        return {"nested": _nested(node, value, base, tensors)}
     return {"value": value, "node": node}
+
+
+def _named(node: ast.expr, name: str, tensors: dict[str, ast.expr]) -> str:
+    base = name or (plain_name(node.id) if isinstance(node, ast.Name) else "input")
+    number, chosen = 1, base
+    while chosen in tensors:
+        number += 1
+        chosen = f"{base}{number}"
+    tensors[chosen] = node
+    return chosen
+
+
+def _nested(node: ast.expr, value: Any, name: str, tensors: dict[str, ast.expr]) -> Any:
+    """Name the tensors in a tuple, list or dict that the model is given, each as a part of it."""
+    if isinstance(value, dict) and "tensor" in value:
+        return _named(_bare(node), name, tensors)
+    if not isinstance(node, (ast.Name, ast.Subscript, ast.Attribute, ast.List, ast.Tuple)):
+        raise CannotCut("the model is given tensors inside a list or a dict that is made in the call")
+    inner = value.get("tuple", value) if isinstance(value, dict) else value
+    pairs = list(inner.items()) if isinstance(inner, dict) else list(enumerate(inner))
+    if not isinstance(inner, (dict, list)) or not all(any(True for _ in leaves(v)) for _, v in pairs):
+        raise CannotCut("the model is given tensors inside a list or a dict, and more than tensors in it")
+    parts: list[ast.expr] = [ast.Subscript(node, ast.Constant(k), ast.Load()) for k, _ in pairs]
+    elements = node.elts if isinstance(node, (ast.List, ast.Tuple)) else []
+    if len(elements) == len(pairs) and not any(isinstance(e, ast.Starred) for e in elements):
+        parts = elements
+    made = [_nested(part, v, name, tensors) for part, (_, v) in zip(parts, pairs)]
+    if isinstance(inner, dict):
+        return dict(zip(inner, made))
+    return made if isinstance(value, list) else tuple(made)
 
 
 def _bare(node: ast.expr) -> ast.expr:

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from assay.drafts import emit, seen
+from assay.drafts import emit, layout, seen
 from assay.drafts.before import Feed
 from assay.drafts.cut import CannotCut, place
 from assay.drafts.flow import Line
@@ -308,15 +308,36 @@ def infer(whole: Program, fed: Feed, header: Header) -> str:
         '    """Call the model as upstream does."""',
         "    device = next(model.parameters()).device",
         "    with torch.inference_mode():",
-        f"        answer = {called}({', '.join(arguments)})  # {piece.step.file.partition('/')[2]}:{piece.hole.lineno}",
     ]
+    call = f"        answer = {called}({', '.join(arguments)})"
+    where = f"  # {piece.step.file.partition('/')[2]}:{piece.hole.lineno}"
+    broken = layout.fitted(call, emit.WIDE - len(where))
+    lines += [f"{call}{where}"] if len(broken) == 1 else [f"       {where}", *broken]
     return "\n".join([*lines, *_flat(facts.get("outputs"))])
 
 
 def _given(argument: Any, header: Header) -> str:
     if isinstance(argument, str):
-        return f"torch.from_numpy(tensors[{argument!r}]).to(device)"
+        return _tensor(argument)
+    if "nested" in argument:
+        return _packed(argument["nested"])
     return _plain(argument["value"], "of the call", header)
+
+
+def _tensor(name: str) -> str:
+    return f"torch.from_numpy(tensors[{name!r}]).to(device)"
+
+
+def _packed(parts: Any) -> str:
+    """Write tensors in a tuple, list or dict as the model is given them."""
+    if isinstance(parts, str):
+        return _tensor(parts)
+    if isinstance(parts, dict):
+        return "{" + ", ".join(f"{key!r}: {_packed(part)}" for key, part in parts.items()) + "}"
+    inner = ", ".join(map(_packed, parts))
+    if isinstance(parts, list):
+        return f"[{inner}]"
+    return f"({inner},)" if len(parts) == 1 else f"({inner})"
 
 
 def _flat(outputs: Any) -> list[str]:

@@ -21,6 +21,7 @@ from assay.drafts.reading import names
 from assay.drafts.resolve import making
 from assay.drafts.seen import Run, parse_own
 
+OF_ITS_OWN = "the script works on data of its own"
 FUNCTIONS = ("build", "preprocess", "infer", "postprocess", "draw")
 
 
@@ -46,10 +47,12 @@ def draft(
     tree: str,
     source: str = "",
     files: Collection[str] = (),
+    alone: bool = False,
 ) -> list[Draft]:
     """Write drafts of an adapter, the preferred one first; `source` says where the runs came from.
 
-    `files` names every file of the tree, "tree/path"; without it those in `texts` are known.
+    `files` names every file of the tree, "tree/path"; without it those in `texts` are known. A run that was `alone`
+    took no input of ours.
 
     The second, if any, answers only with what upstream showed, not with all that it made to be shown; the last ones
     make the network once more, for steps of its own before and after its answer.
@@ -60,7 +63,7 @@ def draft(
     for anew, shown_only in ((False, False), (False, True), (True, False), (True, True)):
         writer = _Writer(texts, tree, source, checkpoint)
         writer.interventions, writer.shown_only, writer.anew = interventions, shown_only, anew
-        writer.files = files or texts
+        writer.files, writer.alone = files or texts, alone
         one = _drafted(writer, read, match)
         made += [one] if one not in made else []
     return made
@@ -70,7 +73,7 @@ def _drafted(writer: _Writer, runs: list[Run], match: Mapping[str, Any] | None) 
     try:
         if not runs:
             raise CannotCut("no run was watched")
-        first = leads_on(runs)
+        first = writer.alone or leads_on(runs)
         many = not first and again(runs)
         whole = program(runs, writer.texts, 1 if many else 0, writer.files)
     except CannotCut as error:
@@ -83,7 +86,7 @@ def _drafted(writer: _Writer, runs: list[Run], match: Mapping[str, Any] | None) 
     if many:
         writer.loop(whole, runs, writer.texts)
     else:
-        writer.functions(whole, runs[0], SEVERAL if first else "")
+        writer.functions(whole, runs[0], OF_ITS_OWN if writer.alone else SEVERAL if first else "")
     return writer.draft({})
 
 
@@ -101,7 +104,7 @@ class _Writer:
         self.inputs: list[str] = []
         self.many = False
         self.shown_only = False
-        self.anew = False
+        self.anew = self.alone = False
         self.construction = ""
         self.sounding: Mapping[seen.Span, Mapping[str, Any]] = {}
         self.watched = False

@@ -1,6 +1,7 @@
 """A script that works on data of its own: what its two runs show, though no input of ours went in."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from assay.drafts.seen import leaves
@@ -71,9 +72,7 @@ def _names(run: Run, call: "Mapping[str, Any]", labels: "Sequence[Labels]", tree
 
 def _fed_back(calls: "Sequence[Mapping[str, Any]]") -> bool:
     """Tell whether each answer's further tensors go in again at the next call, beside the first one."""
-    pairs = [
-        (_numbers(before["outputs"]), _numbers([now["args"], now["kwargs"]])) for before, now in zip(calls, calls[1:])
-    ]
+    pairs = [(_numbers(a["outputs"]), _numbers([b["args"], b["kwargs"]])) for a, b in pairwise(calls)]
     return bool(pairs) and all(set(out[1:]) & set(given[1:]) for out, given in pairs)
 
 

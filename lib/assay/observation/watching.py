@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # a stage's job is handed in
     from assay.stages.job import Job
 
 SECONDS = 25.0  # of one run
+ALONE = "alone"  # the kind of input of a script that takes none
 ENDS = ("hung", "missing-package", "refused")  # another kind of input would end no otherwise
 
 
@@ -61,22 +62,16 @@ def watch(job: "Job") -> Seen:
 
 
 def _alone(job: "Job", way: Attempt, kind: str, tried: "list[records.Attempt]") -> Seen:
-    """Run a script that takes no input of ours twice more: what it gives its model, and what it does with the answer."""
+    """Run a script that takes no input of ours twice more: what it gives its model, what it makes of the answer."""
     answer = _behave(job, "-alone", way, stimuli="", inputs=["", ""], samples=[], steps=True)
-    made = _by_match(job, [*tried, _tried(way, kind, answer)])
     told = alone.findings(answer["runs"], job.record("source").labels, way.tree)
-    watched = [_watched(run, first) for run, first in zip(answer["runs"], answer["first"])]
+    if not told:
+        return _by_match(job, tried)
+    seen = _drafted(job, way, ALONE, [*tried, _tried(way, kind, answer)], answer)
     reason = f"{way.where} works on data of its own"
-    observation = msgspec.structs.replace(
-        made.observation,
-        status="alone" if told else "not seen",
-        reason=reason,
-        runs=watched,
-        findings=told,
-        arguments=_arguments(msgspec.to_builtins(job.record("match")), answer["runs"]),
-        interventions=[Intervention(**one) for one in answer["interventions"]],
+    return seen._replace(
+        observation=msgspec.structs.replace(seen.observation, status=ALONE, reason=reason, findings=told)
     )
-    return made._replace(observation=observation)
 
 
 def _by_match(job: "Job", tried: "list[records.Attempt]") -> Seen:
@@ -209,11 +204,11 @@ def _drafted(job: "Job", way: Attempt, kind: str, tried: "list[records.Attempt]"
     started = f"function {way.where}" if way.called else " ".join(["entrypoint", way.where, *way.argv])
     runs = [run for run, first in zip(answer["runs"], answer["first"]) if first["npz"]]
     files = _files(job) if not way.cwd else []  # paths in the code are as seen from where it was started
-    for number, draft in enumerate(write(runs, texts, checkpoint, match, way.tree, started, files)):
+    for number, draft in enumerate(write(runs, texts, checkpoint, match, way.tree, started, files, kind == ALONE)):
         written = _written(job, draft.text, number)
         functions = [name for name, there in draft.functions.items() if there]
         how: dict[str, Any] = {"suffix": f"-rehearse-{number}", "functions": functions, "probes": not draft.many}
-        said = _rehearsed(job, written, answer, draft, many=draft.many, **how)
+        said = _rehearsed(job, written, answer, draft, many=draft.many, names=draft.inputs, **how)
         found = judged(draft, said, match["outcome"], doubted=way.doubted)
         if best is None or set(found.functions) > set(best.functions):
             best, place, decoding = found, written, said["findings"]
@@ -292,6 +287,7 @@ def rehearse(
     many: bool = False,
     suffix: str = "-rehearse",
     functions: "Sequence[str] | None" = None,
+    names: "Sequence[str]" = (),
     **more: Any,
 ) -> "dict[str, Any]":
     """Run an adapter over the inputs of watched runs, beside what was seen in them: {build, runs, findings}."""
@@ -301,7 +297,7 @@ def rehearse(
             "npz": f"{job.kept_folder()}/{first['npz']}",
             "inputs": first["inputs"],
             "outputs": first["outputs"],
-            "names": [f"input{i or ''}" for i in range(len(first["inputs"]))],
+            "names": names or [f"input{i or ''}" for i in range(len(first["inputs"]))],
             "shown": first["shown"],
             "training": first["training"],
             "listed": first["listed"],

@@ -1,4 +1,4 @@
-"""What upstream does to the model's answer where no file goes in and no function is cut out: the telling steps alone."""
+"""What upstream does to the model's answer where no file goes in and no function is cut out: the telling steps."""
 
 from __future__ import annotations
 
