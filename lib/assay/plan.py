@@ -99,7 +99,7 @@ STAGES = (
         records=(
             *(f"checkpoint:{key}" for key in ("format.name", "code", "trust", "to_trust", "cannot")),
             *(f"source:requirements.*.{key}" for key in ("name", "specifier", "kind")),
-            *("source:imports_sha256", "source:entrypoints.*.path"),
+            *("source:imports_sha256", "source:entrypoints.*.path", "source:entrypoints.*.reasons"),
         ),
         files=("imports", "modules", "supplies"),
         facts=("interpreter",),

@@ -7,6 +7,7 @@ from assay.envs import names
 from assay.envs.interpreter import normal
 from assay.records import Import, Source
 from assay.upstream import closure
+from assay.upstream.entrypoints import PLAIN
 
 FORMATS: dict[str, tuple[str, ...]] = {
     "onnx": ("onnxruntime", "numpy"),
@@ -97,7 +98,8 @@ def roots_of(carries: str, has_adapter: bool, source: Source, entry: Sequence[st
         return [path for path in paths for wanted in entry if path == wanted or path.endswith("/" + wanted)]
     if has_adapter or carries not in ("weights", "pickles"):
         return []
-    return [point.path for point in source.entrypoints[:1]]
+    # to import plain lines is to run them: what they need shows when they are watched
+    return [point.path for point in source.entrypoints if PLAIN not in point.reasons][:1]
 
 
 def needs(

@@ -7,6 +7,7 @@ from typing import Any
 from assay.drafts.seen import leaves
 from assay.records import Finding, Labels
 
+OTHER = "other"  # something else than what has a word here
 Run = Mapping[str, Any]
 
 
@@ -18,9 +19,7 @@ def findings(runs: "Sequence[Run]", labels: "Sequence[Labels]", tree: str) -> "l
         return []
     found = [*_given(given), *_names(runs[0], calls[0], labels, tree)]
     steps = list(dict.fromkeys(e["how"] for e in runs[0]["events"] if e["is"] == "step"))
-    if steps:
-        reason = "in this order, of what upstream's own lines do with the model's answer"
-        found.append(Finding(id="post.activation", value=", ".join(steps), tries=1, identified=True, reason=reason))
+    found += _activation(steps)
     if _fed_back(calls):
         reason = "what the model answers beside its output is given back to it at the next call"
         found.append(Finding(id="io.stateful", value=True, tries=len(calls), identified=True, reason=reason))
@@ -28,6 +27,16 @@ def findings(runs: "Sequence[Run]", labels: "Sequence[Labels]", tree: str) -> "l
         reason = "upstream draws at random from the answer, and two runs of it showed different things"
         found.append(Finding(id="io.deterministic", value=False, tries=2, identified=True, reason=reason))
     return found
+
+
+def _activation(steps: "Sequence[str]") -> "list[Finding]":
+    """Name what upstream's own lines do with the answer, in order; "none" only where all of it was plain arithmetic."""
+    known = [word for word in steps if word != OTHER]
+    if not known and steps:
+        return []
+    reason = "in this order, of what upstream's own lines do with the model's answer"
+    reason = reason if known else "upstream's own lines do nothing with the answer but arithmetic and reshaping"
+    return [Finding(id="post.activation", value=", ".join(known) or "none", tries=1, identified=True, reason=reason)]
 
 
 def ran(answer: Mapping[str, Any]) -> bool:

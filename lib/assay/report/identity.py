@@ -9,6 +9,7 @@ from assay.report.tables import bullets, paragraphs, phrase, table
 from assay.report.view import Context, Node, View
 from assay.units import OPERATORS
 
+USED = ("pre.", "post.", "io.", "labels.")
 MARKS = {"met": "✓ met", "missed": "✗ missed", "undecided": "? undecided"}
 ORIGINS = {
     "none": "nobody: unknown",
@@ -286,6 +287,8 @@ def _claim(entry: Node) -> list[Safe]:
     if entry["conflicts"]:
         conflicts = Safe("; ".join(conflict.text() for conflict in entry["conflicts"]))
         status = phrase("**{status}**: {conflicts}", status=status, conflicts=conflicts)
+    elif entry["reason"] and str(entry["id"].value).startswith(USED):
+        status = phrase("{status}: {reason}", status=status, reason=entry["reason"].text())
     evidence = Safe("; ".join(_evidence(item) for item in entry["evidence"]) or "none")
     return [entry["id"].code(), value, status, entry["by"].text(), evidence]
 

@@ -174,7 +174,9 @@ def _verified(view: View) -> list[Safe]:
     if probe["batch"].value == "works":
         lines.append(Safe("batches give the same answers as single inputs"))
     if probe["deterministic"].value is True:
-        lines.append(Safe("the same input gives the same answer twice"))
+        varies = any(c["id"].value == "io.deterministic" and c["value"].value is False for c in _claims(view))
+        alone = "the network alone gives the same answer twice; as upstream uses it, it does not"
+        lines.append(Safe(alone if varies else "the same input gives the same answer twice"))
     good = [claim["id"].code() for claim in _claims(view) if _seen(claim)]
     if good:
         lines.append(phrase("how it is used, with evidence: {names}", names=_few(good)))

@@ -39,11 +39,13 @@ def _seen(seen: Node) -> Safe:
     if not seen:
         return Safe("")
     tried = list(seen["attempts"])
-    if seen["status"].value != "seen":
+    if seen["status"].value not in ("seen", "alone"):
         reason = phrase("Upstream's own entrypoint was not seen to run its model: {why}.", why=seen["reason"].text())
         return paragraphs(reason, bullets([_attempt(one) for one in tried[:ATTEMPTS]]))
     runs = seen["runs"]
     head = phrase("{entry}, run and watched over {n} inputs.", entry=tried[-1]["entry"].code(), n=runs.count())
+    if seen["status"].value == "alone":
+        head = phrase("{why}: run and watched {n} times.", why=seen["reason"].text(), n=runs.count())
     helped = [phrase("{what}", what=one["what"].text()) for one in seen["interventions"]]
     draft = seen["draft"]
     rehearsed = [

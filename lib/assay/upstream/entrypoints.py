@@ -8,15 +8,19 @@ from assay.records import Entrypoint, Module
 
 MOST = 10
 GUARDED, LOADS, TRAINS = "runs as a script", "loads a model", "trains"
+PLAIN = "loads a model in lines of its own"  # outside of any function
 LOADS_BY = "loads a model by what it imports"
 MARKS = {
     GUARDED: re.compile(r"^if\s*\(?\s*__name__\s*==\s*['\"]__main__['\"]", re.MULTILINE),
     LOADS: re.compile(
         r"\btorch\.(jit\.)?load\(|\bload_state_dict\(|\bInferenceSession\(|\.from_pretrained\(|\breadNet"
     ),
+    PLAIN: re.compile(
+        r"^[A-Za-z_][\w., ]*[=.][^#\n]*\b(?:torch\.(?:jit\.)?load|load_state_dict|InferenceSession)\(", re.M
+    ),
     TRAINS: re.compile(r"\.backward\(|\boptim\.\w+\(|\blr_scheduler\."),
 }
-POINTS = {GUARDED: 3, LOADS: 2, LOADS_BY: 2, TRAINS: -4}
+POINTS = {GUARDED: 3, PLAIN: 3, LOADS: 2, LOADS_BY: 2, TRAINS: -4}
 WORDS = {
     **dict.fromkeys(("detect", "infer", "inference", "predict", "demo", "prediction", "detection"), 4),
     **dict.fromkeys(("test", "eval", "evaluate", "validate", "val", "image", "images", "img", "imgs"), 2),
@@ -69,14 +73,22 @@ def rank(
 ) -> list[Entrypoint]:
     """Rank files by what `marks` saw in them, who runs them, and the command that is `installed` of them."""
     whole = [m for m in modules if not m.broken]
+    wanted = {part for m in whole for i in m.imports for part in (*i.module.split("."), *i.names)}
     judged = [
-        (m.path, _evidence(m, seen.get(m.path, ()), m.path in documented, installed.get(m.path, ""))) for m in whole
+        (m.path, _evidence(m, _own(m, seen, wanted), m.path in documented, installed.get(m.path, ""))) for m in whole
     ]
     found = [_entrypoint(path, evidence) for path, evidence in judged if evidence]
     if not any(e.score > 0 and (GUARDED in e.reasons or e.path in installed) for e in found):
         found += [_entrypoint(m.path, [(1, "is the package itself")]) for m in modules if _is_package(m)]
     likely = [entry for entry in found if entry.score > 0]
     return sorted(likely, key=lambda e: (-e.score, e.path.count("/"), e.path))[:MOST]
+
+
+def _own(module: Module, seen: Mapping[str, Sequence[str]], wanted: Collection[str]) -> list[str]:
+    """Give a file's marks; lines of its own make no script of one that others import, nor more of one that is one."""
+    found = seen.get(module.path, ())
+    plain = _stem(module.path) not in wanted and GUARDED not in found
+    return [mark for mark in found if mark != PLAIN or plain]
 
 
 def _entrypoint(path: str, evidence: Evidence) -> Entrypoint:
@@ -92,7 +104,7 @@ def named(name: str) -> int:
 
 def _evidence(module: Module, seen: Sequence[str], documented: bool, command: str) -> Evidence:
     """Weigh a file; one that nothing shows to be a script has no evidence, whatever it is called."""
-    path, stem = module.path, posixpath.basename(module.path).removesuffix(".py")
+    path, stem = module.path, _stem(module.path)
     uses = {i.module.partition(".")[0] for i in module.imports if i.kind != "typing"}
     framework = next((name for name in FRAMEWORKS if name in uses), "")
     asks = bool(framework) and "argparse" in uses
@@ -101,7 +113,7 @@ def _evidence(module: Module, seen: Sequence[str], documented: bool, command: st
         found.append((POINTS[GUARDED], COMMANDS + command))
     if path.endswith("/" + HUB):
         found.append((6, "is torch.hub's entry"))
-    if not (found or GUARDED in seen or asks):
+    if not (found or GUARDED in seen or PLAIN in seen or asks):
         return []
     found += [(POINTS[mark], mark) for mark in seen]
     if asks:
@@ -112,6 +124,10 @@ def _evidence(module: Module, seen: Sequence[str], documented: bool, command: st
     folders = path.split("/")[1:-1]
     found += [(-4, f"lies in {folder}/") for folder in folders if FOLDERS.fullmatch(folder)]
     return [*found, (-1, "lies in a folder")] if folders else found
+
+
+def _stem(path: str) -> str:
+    return posixpath.basename(path).removesuffix(".py")
 
 
 def _by_name(stem: str) -> Evidence:

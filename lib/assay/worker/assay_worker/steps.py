@@ -16,7 +16,14 @@ WORDS = {
     "multinomial": "sample",
     "bernoulli": "sample",
 }
-MOST = 64
+# what leaves an answer's numbers what they are, but for a factor or an offset
+PLAIN = frozenset(
+    ("mul", "__mul__", "__rmul__", "add", "__add__", "__radd__", "sub", "__sub__", "div", "__truediv__", "neg")
+    + ("view", "reshape", "squeeze", "unsqueeze", "permute", "transpose", "flatten", "size", "dim", "numel")
+    + ("detach", "cpu", "to", "float", "double", "clone", "contiguous", "save")
+    + ("__len__", "__getitem__", "__get__", "__repr__", "__str__", "__format__")
+)
+OTHER, MOST = "other", 64
 
 
 def patch_torch(watch: Watch, torch: Any) -> None:
@@ -27,9 +34,9 @@ def patch_torch(watch: Watch, torch: Any) -> None:
 
     class Hearing(overrides.TorchFunctionMode):  # type: ignore[misc, name-defined]
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            word = WORDS.get(getattr(func, "__name__", ""))
-            if word:
-                _heard(watch, word)
+            name = getattr(func, "__name__", "")
+            if name not in PLAIN:
+                _heard(watch, WORDS.get(name, OTHER))
             return func(*args, **(kwargs or {}))
 
     Hearing().__enter__()  # to the end of the run
@@ -58,7 +65,7 @@ def _drawing(watch: Watch, original: Function) -> Function:
 
 def _heard(watch: Watch, word: str) -> None:
     """Note a step that upstream's own line makes after the model was called, outside of it."""
-    if watch.busy or watch.called_at != "main" or watch.counts.get(("step", word), 0) >= MOST:
+    if watch.busy or watch.within() or watch.called_at != "main" or watch.counts.get(("step", word), 0) >= MOST:
         return
     if watch.by_tree("torch", "numpy", "random"):
         watch.event({"is": "step", "how": word})
