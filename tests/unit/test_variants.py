@@ -13,14 +13,21 @@ from assay.observation.variants import variants
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int16"])
-def test_an_array_is_turned_round_along_its_longest_axis_scaled_and_halved(tmp_path: Path, dtype: str) -> None:
-    array = (np.arange(24).reshape(2, 12) * 10).astype(dtype)
+def test_an_array_is_turned_round_along_its_longest_axis_scaled_halved_and_ended(tmp_path: Path, dtype: str) -> None:
+    array = (np.arange(1, 41).reshape(2, 20) * 10).astype(dtype)
     np.save(tmp_path / "sample.npy", array)
-    turned, scaled, half = (np.load(p, allow_pickle=False) for p in variants(tmp_path / "sample.npy", tmp_path / "made"))
+    turned, scaled, half, ended = (np.load(p, allow_pickle=False) for p in variants(tmp_path / "sample.npy", tmp_path / "made"))
     assert np.array_equal(turned, array[:, ::-1]) and turned.dtype == array.dtype
     assert np.array_equal(scaled, array // 2) and scaled.dtype == array.dtype
-    assert np.array_equal(half, array[:, :6]) and half.dtype == array.dtype
+    assert np.array_equal(half, array[:, :10]) and half.dtype == array.dtype
+    assert np.array_equal(ended[:, :18], array[:, :18]) and not ended[:, 18:].any() and ended.dtype == array.dtype
     assert np.array_equal(np.load(tmp_path / "sample.npy"), array), "the sample itself stays as it is"
+
+
+def test_a_short_array_keeps_its_beginning(tmp_path: Path) -> None:
+    np.save(tmp_path / "short.npy", np.arange(1, 5))
+    made = [np.load(path, allow_pickle=False).tolist() for path in variants(tmp_path / "short.npy", tmp_path / "made")]
+    assert made == [[4, 3, 2, 1], [0, 1, 1, 2], [1, 2], [1, 2, 3, 0]]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv"])
@@ -38,11 +45,12 @@ def test_what_cannot_be_varied_gives_nothing(tmp_path: Path) -> None:
     np.save(tmp_path / "objects.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     np.save(tmp_path / "number.npy", np.float32(3))
     np.save(tmp_path / "words.npy", np.array(["a", "b"]))
+    np.save(tmp_path / "nothing.npy", np.zeros((3, 0), np.float32))
     (tmp_path / "broken.npy").write_bytes(b"\x93NUMPY and no more")
     (tmp_path / "empty.npy").write_bytes(b"")
     (tmp_path / "latin.csv").write_bytes(b"a,b\n\xff\xfe,1\n")
     (tmp_path / "other.json").write_text(json.dumps([1]))
-    for name in ("objects.npy", "number.npy", "words.npy", "broken.npy", "empty.npy", "latin.csv", "other.json", "gone.npy", "gone.csv"):
+    for name in ("objects.npy", "number.npy", "words.npy", "nothing.npy", "broken.npy", "empty.npy", "latin.csv", "other.json", "gone.npy", "gone.csv"):
         assert variants(tmp_path / name, tmp_path / "made") == [], name
 
 

@@ -24,12 +24,12 @@ def _arrays(sample: Path, folder: Path) -> "list[Path]":
         array = numpy.load(sample, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return []
-    if not array.ndim or array.dtype.kind not in "fiu":
+    if not array.ndim or not array.size or array.dtype.kind not in "fiu":
         return []
     axis = int(numpy.argmax(array.shape))
     half = numpy.take(array, range(max(1, array.shape[axis] // 2)), axis)
     ended = numpy.moveaxis(array.copy(), axis, -1)
-    ended[..., -(array.shape[axis] // 8) :] = 0
+    ended[..., -max(1, array.shape[axis] // 8) :] = 0
     made = {
         "turned": numpy.flip(array, axis),
         "scaled": (array * 0.5).astype(array.dtype),
