@@ -225,6 +225,43 @@ def random_noise(image: Image.Image) -> np.ndarray:
     return x + np.random.default_rng(int(x.sum())).normal(0, 0.05, x.shape).astype(np.float32)
 
 
+def trimmed(
+    margins: tuple[int, int, int, int], size: tuple[int, int], how: int = Image.BILINEAR, grey: bool = False
+) -> Callable[[Image.Image], np.ndarray]:
+    """Cut pixels off at left, top, right and bottom, then resize the rest as a whole."""
+    left, top, right, bottom = margins
+
+    def cut_then_squash(image: Image.Image) -> np.ndarray:
+        rest = (image.convert("L") if grey else image).crop((left, top, image.width - right, image.height - bottom))
+        made = array(rest.resize(size, how)) / 255
+        return made[None, None] if grey else nchw(made)
+
+    return cut_then_squash
+
+
+def tenth_off(image: Image.Image) -> np.ndarray:
+    wide, high = image.width // 10, image.height // 10
+    rest = image.crop((wide, high, image.width - wide, image.height - high))
+    return nchw(array(rest.resize((224, 224), Image.BILINEAR)) / 255)
+
+
+def hundredth_off_at_the_sides(image: Image.Image) -> np.ndarray:
+    off = image.width // 100
+    return nchw(array(image.crop((off, 0, image.width - off, image.height)).resize((224, 224), Image.BILINEAR)) / 255)
+
+
+def cut_after(image: Image.Image) -> np.ndarray:
+    return nchw(array(image.resize((240, 240), Image.BILINEAR))[5:-11, 3:-13] / 255)
+
+
+def cut_and_mirrored(image: Image.Image) -> np.ndarray:
+    return np.ascontiguousarray(trimmed((3, 0, 3, 0), (224, 224))(image)[:, :, :, ::-1])
+
+
+def cut_and_blurred(image: Image.Image) -> np.ndarray:
+    return blurred(image.crop((3, 0, image.width - 3, image.height)))
+
+
 def cv2_variant(size: tuple[int, int], method: str, floats: bool = False) -> Callable[[Image.Image], np.ndarray]:
     def made(image: Image.Image) -> np.ndarray:
         import cv2
@@ -313,3 +350,22 @@ VARIANTS: list[tuple[Callable[[Image.Image], np.ndarray], dict[str, Any]]] = [
     (cv2_grey, {**BARE, "pre.affine": True, "pre.mean": [0.0], "pre.std": [255.0], "pre.scale": 0.00392157,
                 **of([24, 94], "squash", "bilinear")}),
 ]  # fmt: skip
+
+GREY = {**BARE, "pre.affine": True, "pre.mean": [0.0], "pre.std": [255.0], "pre.scale": 0.00392157}
+# what it does, the identified facts, what is said to be cut off
+TRIMS: list[tuple[Callable[[Image.Image], np.ndarray], dict[str, Any], str]] = [
+    (trimmed((3, 0, 3, 0), (224, 224)), {**rgb(**UNIT), **of([224, 224], "squash", "bilinear")}, "3 px left, 3 px right"),
+    (trimmed((1, 0, 0, 0), (224, 224)), {**rgb(**UNIT), **of([224, 224], "squash", "bilinear")}, "1 px left"),
+    (trimmed((0, 0, 0, 5), (320, 240), Image.LANCZOS), {**rgb(**UNIT), **of([240, 320], "squash", "lanczos")}, "5 px bottom"),
+    (trimmed((40, 30, 20, 50), (224, 224), Image.BICUBIC), {**rgb(**UNIT), **of([224, 224], "squash", "bicubic")},
+     "40 px left, 30 px top, 20 px right, 50 px bottom"),
+    (trimmed((4, 7, 2, 9), (224, 224), Image.NEAREST), {**rgb(**UNIT), **of([224, 224], "squash", "nearest")},
+     "4 px left, 7 px top, 2 px right, 9 px bottom"),
+    (trimmed((3, 0, 3, 0), (100, 32), grey=True), {**GREY, **of([32, 100], "squash", "bilinear")}, "3 px left, 3 px right"),
+    (trimmed((0, 5, 0, 0), (224, 224), grey=True), {**GREY, **of([224, 224], "squash", "bilinear")}, "5 px top"),
+    (trimmed((0, 5, 0, 0), (100, 100), Image.BICUBIC, grey=True), {**GREY, **of([100, 100], "squash", "bicubic")}, "5 px top"),
+    (trimmed((35, 20, 13, 8), (100, 100), Image.BICUBIC, grey=True), {**GREY, **of([100, 100], "squash", "bicubic")},
+     "35 px left, 20 px top, 13 px right, 8 px bottom"),
+]  # fmt: skip
+# what pixels cut off do not explain
+NO_TRIMS = [tenth_off, hundredth_off_at_the_sides, cut_after, cut_and_mirrored, cut_and_blurred]

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import assay
-from fit_variants import HAS_CV2, VARIANTS
+from fit_variants import HAS_CV2, NO_TRIMS, TRIMS, VARIANTS
 
 sys.path.insert(0, str(Path(assay.__file__).parent / "worker"))
 
@@ -47,6 +47,20 @@ def test_pictures(preprocess: Callable[[Image.Image], np.ndarray], expected: dic
     facts = fitted("image", pictures(), preprocess)
     assert identified(facts) == expected
     assert all(each["identified"] or (each["value"] is None and each["reason"]) for each in facts.values())
+    assert "cut off" not in facts.get("pre.resize", {"reason": ""})["reason"]
+
+
+@pytest.mark.parametrize(("preprocess", "expected", "cut"), TRIMS, ids=[cut for *_, cut in TRIMS])
+def test_pixels_that_are_cut_off_before_the_rest_is_resized(preprocess: Callable[[Image.Image], np.ndarray], expected: dict[str, Any], cut: str) -> None:
+    facts = fitted("image", pictures(), preprocess)
+    assert identified(facts) == expected
+    assert facts["pre.resize"]["reason"] == f"the rest, after {cut} are cut off"
+
+
+@pytest.mark.parametrize("preprocess", NO_TRIMS, ids=[each.__name__ for each in NO_TRIMS])
+def test_pixels_that_are_cut_off_otherwise_are_not_told_as_so_many(preprocess: Callable[[Image.Image], np.ndarray]) -> None:
+    facts = fitted("image", pictures(), preprocess)
+    assert not facts["pre.interpolation"]["identified"] and "cut off" not in facts["pre.resize"]["reason"]
 
 
 def test_pictures_are_written_as_they_are_thought_of(tmp_path: Path) -> None:

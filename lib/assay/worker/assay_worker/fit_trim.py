@@ -11,8 +11,9 @@ from assay_worker.fit_colour import LUMA, Colour
 from assay_worker.placing import Pair, Place
 
 SPAN = stimuli.RAMP_HIGH - stimuli.RAMP_LOW
-MOST, NEAR = 0.35, 0.6  # share of a side that may be cut off; pixels by which a ramp's place may be misread
-KEPT = 12
+MOST = 0.35  # share of a side that may be cut off
+NEAR, GREY = 0.6, 1.2  # pixels by which a ramp's place may be misread; a grey one's is flat and rounded the more
+KEPT = 60
 REST = "the rest, after "
 
 
@@ -90,9 +91,9 @@ def _ends(start: float, slope: float, length: int, out: int) -> List[Tuple[int, 
     return [(a, b, abs(first - a) + abs(length - last - b)) for a, b in near]
 
 
-def _around(measured: float) -> List[int]:
+def _around(measured: float, near: float = NEAR) -> List[int]:
     whole = round(measured)
-    return [n for n in (whole - 1, whole, whole + 1) if abs(n - measured) <= NEAR]
+    return [n for n in (whole - 1, whole, whole + 1) if abs(n - measured) <= near]
 
 
 def _of_grey(fit: Flat, shares: Tuple[float, float, float], size: Pair, out: Pair) -> Iterator[Tuple[float, Margins]]:
@@ -100,8 +101,8 @@ def _of_grey(fit: Flat, shares: Tuple[float, float, float], size: Pair, out: Pai
     steps = [share * SPAN / (length - 1) for share, length in zip(shares, size)]
     constant = (shares[0] + shares[1]) * stimuli.RAMP_LOW + shares[2] * stimuli.CHART_BLUE
     cut = [size[k] - fit[k + 1] * out[k] / steps[k] for k in (0, 1)]
-    for wide in _around(cut[0]):
-        for high in _around(cut[1]):
+    for wide in _around(cut[0], GREY):
+        for high in _around(cut[1], GREY):
             for left in range(max(wide, 0) + 1):
                 # start = constant + steps[0] * (left - 0.5) + steps[1] * (top - 0.5)
                 top = (fit[0] - constant - steps[0] * (left - 0.5)) / steps[1] + 0.5
