@@ -1,7 +1,7 @@
 """What was read in upstream's code, proved on its class and seen in its run: as claims."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from assay.records import (
@@ -178,6 +178,12 @@ def _labels(draft: Draft, source: Source, texts: "Mapping[str, str]") -> "Iterat
             id="labels.names", value=list(names), status="observed", by="draft", evidence=evidence, reason=later
         )
         yield Claim(id="labels.count", value=len(names), status="observed", by="draft", evidence=evidence)
+
+
+def in_order(claims: "Iterable[Claim]") -> "list[str]":
+    """Give the names by their numbers; none where these do not begin at nought."""
+    names = next((c for c in claims if c.id == "labels.names" and c.value), None)
+    return list(names.value) if names is not None and not names.reason.startswith(LATER) else []
 
 
 def _is_used(one: Labels, text: str, texts: "Mapping[str, str]") -> bool:

@@ -48,7 +48,9 @@ def _answered(old: "Claim | None", person: Confirmation) -> Claim:
         why = f"said against {person.against}; the evidence is {digest} now"
         return Claim(value=person.value, status="stale", alternatives=others, reason=why, **given)
     agrees = not known or person.kind == "confirm" or not others
-    return Claim(value=person.value, status="confirmed" if agrees else "corrected", alternatives=others, **given)
+    why = old.reason if old is not None and known and not others else ""  # how it is meant: numbered from 1 on
+    status = "confirmed" if agrees else "corrected"
+    return Claim(value=person.value, status=status, alternatives=others, reason=why, **given)
 
 
 def unproved(claims: "Iterable[Claim]", match: Match) -> "list[Claim]":

@@ -35,7 +35,7 @@ def run(job: Job) -> None:
             outputs=[] if looped else (checkpoint.graph or probe).outputs,
             batch_axis=axis,
             max_batch=most,
-            labels=_in_order(claims),
+            labels=found.in_order(claims),
             functions=functions,
             roots=sorted(adapter.roots),
             reads=_reads(probe.observation) if functions["preprocess"] == adapters.DRAFTED else "",
@@ -56,12 +56,6 @@ def _fed(seen: "Observation | None", looped: bool) -> list[Tensor]:
 
 def _reads(seen: "Observation | None") -> str:
     return seen.attempts[-1].kind if seen is not None and seen.attempts else ""
-
-
-def _in_order(claims: list[Claim]) -> list[str]:
-    """Give the names by their numbers; none where these do not begin at nought."""
-    names = next((c for c in claims if c.id == "labels.names" and c.value), None)
-    return list(names.value) if names is not None and not names.reason.startswith(found.LATER) else []
 
 
 # ---------------------------------------------------------------- the adapter

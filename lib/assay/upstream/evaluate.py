@@ -11,6 +11,7 @@ from assay.upstream.abstract import UNKNOWN, Either, Items, Node, Pattern, Tenso
 
 Look = Callable[[ast.expr], Any]
 MOST_ITEMS, LARGEST, LONGEST = 2_000, 10**15, 10_000
+WIDE = re.compile(r"%[^%a-zA-Z]*(\d{4}|\*)")
 BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.BitOr: operator.or_, ast.BitAnd: operator.and_,
@@ -132,7 +133,7 @@ def _escaped(text: str) -> str:
 def formatted(form: str, values: Any) -> Any:
     """Put values into a text by %; with holes where they are not known."""
     given = values if isinstance(values, tuple) else (values,)
-    if plain(tuple(given)) and not isinstance(form, Pattern):
+    if plain(tuple(given)) and not isinstance(form, Pattern) and not WIDE.search(form):
         try:
             return form % values
         except (TypeError, ValueError, KeyError):

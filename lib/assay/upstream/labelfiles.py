@@ -79,19 +79,23 @@ class Names:
     def _in_code(self) -> "list[Labels | None]":
         found = []
         for file in self.index.files.values():
-            for name, values in file.assigned.items():
-                node = values[-1]
-                # one line or many: a list of one or two names in small letters is more often something else
-                if isinstance(node, MADE) and CALLED.fullmatch(name):
-                    found.append(_labels(f"{file.path}:{node.lineno}", _made(node, file.assigned)))
+            named = [(n, v) for n, values in file.assigned.items() if CALLED.fullmatch(n) for v in values]
+            made = [(name, node) for name, node in named if isinstance(node, MADE)]
+            hidden = {*file.defs, *file.imports, *tables.changed(file.tree)} if made else set()
+            # one line or many: a list of one or two names in small letters is more often something else
+            found += [
+                _labels(f"{file.path}:{node.lineno}", _made(node, file.assigned, hidden))
+                for name, node in made
+                if name not in hidden
+            ]
         return found
 
 
-def _made(node: ast.expr, assigned: tables.Assigned) -> Any:
+def _made(node: ast.expr, assigned: tables.Assigned, hidden: "set[str]") -> Any:
     try:
         value = ast.literal_eval(node)
     except (ValueError, TypeError, MemoryError, RecursionError):
-        value = tables.made(node, assigned)
+        value = tables.made(node, assigned, hidden)
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -121,5 +125,8 @@ def _labels(where: str, value: Any) -> "Labels | None":
     fits = len(names) >= FEWEST and all(0 < len(n) <= LONGEST and plain(n) for n in names)
     if not fits or all(re.fullmatch(r"[\d.\-]+", n) for n in names) or any("/" in n and "." in n for n in names):
         return None
-    first = min(map(int, value)) if isinstance(value, dict) else 0
+    numbers = sorted(map(int, value)) if isinstance(value, dict) else [0]
+    first = numbers[0]
+    if abs(first) > MOST_NAMES or (isinstance(value, dict) and numbers != list(range(first, first + len(names)))):
+        return None
     return Labels(where=where, names=names[:MOST_NAMES], count=len(names), first=first)

@@ -1,79 +1,137 @@
 """Lists and tables that a module makes of what stands in it: {i + 1: c for i, c in enumerate(LETTERS)}."""
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from assay.upstream.abstract import UNKNOWN, Items, plain
 from assay.upstream.evaluate import PURE, evaluate
+from assay.upstream.index import statements
 
-DEEPEST, MOST = 6, 2_000
+DEEPEST, MOST, EFFORT = 6, 2_000, 200_000
 Assigned = Mapping[str, Sequence[ast.expr]]
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 COMPREHENSIONS = (ast.ListComp, ast.GeneratorExp, ast.DictComp)
+ORDERLESS = ("set", "frozenset", "sorted", "len", "max", "min", "sum", "bool")  # of a set they say what it is
+
+CHANGES = {"append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update", "setdefault", "popitem"}
 
 
-def made(node: ast.expr, assigned: Assigned) -> Any:
-    """Evaluate a list or table of a module's, given what its names are assigned; None where that does not say it."""
+class TooMuch(Exception):
+    """More work than a table of names is worth."""
+
+
+def made(node: ast.expr, assigned: Assigned, hidden: "Collection[str]" = ()) -> Any:
+    """Evaluate a list or table of a module's, given what its names are assigned; None where that does not say it.
+
+    Hidden are names that the module defines, imports or changes, so that they are not what they are called.
+    """
     try:
-        value = _value(node, assigned, {}, 0)
-    except RecursionError:
+        value = _Table(assigned, hidden).value(node, {}, 0)
+    except (RecursionError, TooMuch):
         return None
-    return value if isinstance(value, (list, tuple, dict)) and not getattr(value, "rest", ()) and plain(value) else None
+    return value if isinstance(value, (list, tuple, dict)) and plain(value) else None
 
 
-def _value(node: ast.expr, assigned: Assigned, bound: "Mapping[str, Any]", depth: int) -> Any:
-    return evaluate(node, lambda part: _look(part, assigned, bound, depth + 1))
+def changed(tree: ast.Module) -> "set[str]":
+    """Name what a module changes after it was assigned: adds to, sorts, deletes, binds in a loop."""
+    inner = [node for node in ast.walk(tree) if isinstance(node, ast.Global)]
+    outer = [s for s in statements(tree.body) if not isinstance(s, DEFINITIONS)]
+    parts = (part for s in outer for part in ast.walk(s))
+    return {name for part in (*inner, *parts) for name in _changes(part)}
 
 
-def _look(node: ast.expr, assigned: Assigned, bound: "Mapping[str, Any]", depth: int) -> Any:
-    if depth > DEEPEST:
+def _changes(node: ast.AST) -> "Iterator[str]":
+    changed: list[ast.expr | None] = []
+    if isinstance(node, ast.Global):
+        yield from node.names
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGES:
+        changed = [node.func.value]
+    elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+        changed = [node.value]
+    elif isinstance(node, (ast.AugAssign, ast.For)):
+        changed = [node.target]
+    elif isinstance(node, ast.Delete):
+        changed = [*node.targets]
+    elif isinstance(node, ast.withitem):
+        changed = [node.optional_vars]
+    yield from (n.id for one in changed if one for n in ast.walk(one) if isinstance(n, ast.Name))
+
+
+class _Table:
+    def __init__(self, assigned: Assigned, hidden: "Collection[str]") -> None:
+        self.assigned, self.hidden = assigned, hidden
+        self.left = EFFORT
+
+    def value(self, node: ast.expr, bound: "Mapping[str, Any]", depth: int) -> Any:
+        if any(isinstance(part, ast.Set) for part in ast.walk(node)):
+            return UNKNOWN  # its order is nobody's
+        return evaluate(node, lambda part: self._look(part, bound, depth + 1))
+
+    def _look(self, node: ast.expr, bound: "Mapping[str, Any]", depth: int) -> Any:
+        found = self._found(node, bound, depth) if depth <= DEEPEST else UNKNOWN
+        return self._weighed(found)
+
+    def _weighed(self, value: Any) -> Any:
+        self._work(1 + (len(value) if isinstance(value, (str, list, tuple, dict)) else 0))
+        return value
+
+    def _work(self, steps: int) -> None:
+        self.left -= steps
+        if self.left < 0:
+            raise TooMuch
+
+    def _found(self, node: ast.expr, bound: "Mapping[str, Any]", depth: int) -> Any:
+        if isinstance(node, ast.Name):
+            return bound[node.id] if node.id in bound else self._named(node.id, depth)
+        if isinstance(node, COMPREHENSIONS):
+            return self._comprehended(node, bound, depth)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
+            known = node.func.id in PURE and not self._hides(node.func.id)
+            return _called(node.func.id, [self.value(a, bound, depth) for a in node.args]) if known else UNKNOWN
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args + node.keywords:
+            owner = self.value(node.func.value, bound, depth)
+            return Items(owner.items()) if isinstance(owner, dict) and node.func.attr == "items" else UNKNOWN
         return UNKNOWN
-    if isinstance(node, ast.Name):
-        given = assigned.get(node.id, ())
-        known = _value(given[0], assigned, {}, depth) if len(given) == 1 else UNKNOWN
-        return bound.get(node.id, known)
-    if isinstance(node, COMPREHENSIONS):
-        return _comprehended(node, assigned, bound, depth)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in PURE and not node.keywords:
-        return _called(node.func.id, [_value(a, assigned, bound, depth) for a in node.args])
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
-        owner = _value(node.func.value, assigned, bound, depth)
-        return Items(owner.items()) if isinstance(owner, dict) and node.func.attr == "items" else UNKNOWN
-    return UNKNOWN
+
+    def _named(self, name: str, depth: int) -> Any:
+        given = self.assigned.get(name, ())
+        return self.value(given[0], {}, depth) if len(given) == 1 and name not in self.hidden else UNKNOWN
+
+    def _hides(self, name: str) -> bool:
+        return name in self.assigned or name in self.hidden
+
+    def _comprehended(self, node: Any, bound: "Mapping[str, Any]", depth: int) -> Any:
+        rounds = list(self._rounds(node.generators, bound, depth))
+        if UNKNOWN in rounds:
+            return UNKNOWN
+        made_each = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        self._work(len(rounds) * sum(1 for each in made_each for _ in ast.walk(each)))
+        found = [tuple(self._weighed(self.value(each, held, depth)) for each in made_each) for held in rounds]
+        if not isinstance(node, ast.DictComp):
+            return Items(value for (value,) in found)
+        return dict(found) if all(isinstance(key, (int, str)) for key, _ in found) else UNKNOWN
+
+    def _rounds(self, loops: "Sequence[ast.comprehension]", bound: "Mapping[str, Any]", depth: int) -> "Iterator[Any]":
+        """Give what the names of a plain comprehension are bound to, round by round; UNKNOWN for any other."""
+        over = self.value(loops[0].iter, bound, depth) if len(loops) == 1 and not loops[0].ifs else UNKNOWN
+        if not isinstance(over, (list, tuple, str, dict)) or not plain(over) or len(over) > MOST:
+            yield UNKNOWN
+            return
+        for item in over:
+            names = _bound(loops[0].target, item)
+            yield UNKNOWN if names is None else {**bound, **names}
 
 
 def _called(name: str, args: "list[Any]") -> Any:
-    if any(a is UNKNOWN or not plain(a) or getattr(a, "rest", ()) for a in args):
+    if any(not plain(a) for a in args):
+        return UNKNOWN
+    if name not in ORDERLESS and any(isinstance(a, (set, frozenset)) for a in args):
         return UNKNOWN
     try:
         return PURE[name](*args)
     except Exception:  # whatever upstream asks of a builtin may fail
         return UNKNOWN
-
-
-def _comprehended(
-    node: "ast.ListComp | ast.GeneratorExp | ast.DictComp", assigned: Assigned, bound: "Mapping[str, Any]", depth: int
-) -> Any:
-    rounds = list(_rounds(node, assigned, bound, depth))
-    if UNKNOWN in rounds:
-        return UNKNOWN
-    if not isinstance(node, ast.DictComp):
-        return Items(_value(node.elt, assigned, held, depth) for held in rounds)
-    pairs = [(_value(node.key, assigned, h, depth), _value(node.value, assigned, h, depth)) for h in rounds]
-    return dict(pairs) if all(isinstance(key, (int, str)) for key, _ in pairs) else UNKNOWN
-
-
-def _rounds(node: Any, assigned: Assigned, bound: "Mapping[str, Any]", depth: int) -> "Iterator[Any]":
-    """Give what the names of a plain comprehension are bound to, round by round; UNKNOWN for any other."""
-    loop = node.generators[0]
-    over = _value(loop.iter, assigned, bound, depth)
-    many = isinstance(over, (list, tuple, str, dict)) and not getattr(over, "rest", ()) and len(over) <= MOST
-    if len(node.generators) > 1 or loop.ifs or not many:
-        yield UNKNOWN
-        return
-    for item in over:
-        names = _bound(loop.target, item)
-        yield UNKNOWN if names is None else {**bound, **names}
 
 
 def _bound(target: ast.expr, item: Any) -> "dict[str, Any] | None":
