@@ -55,6 +55,7 @@ class Net(nn.Module):
 def test_a_net_in_training_mode(probed: Probed) -> None:
     found = probed(NET, "Net()", x=np.random.default_rng(0).random((1, 3, 240, 320), dtype="float32"))
     assert (found["training"], found["training_differs"], found["deterministic"]) == (True, True, True)
+    assert found["training_repeats"] is False
     assert found["worked"] == {"x": [1, 3, 240, 320]} and found["observed"][0]["shape"] == [1, 3, 240, 320]
     assert [found["axes"][k]["multiple_of"] for k in ("x/0", "x/2", "x/3")] == [1, 8, 8]
     assert [found["axes"][k]["minimum"] for k in ("x/0", "x/2", "x/3")] == [1, 8, 8]
@@ -63,6 +64,50 @@ def test_a_net_in_training_mode(probed: Probed) -> None:
     assert found["nan"] == {"x": {"output": "NaN everywhere"}}
     calm = probed(NET, "Net().eval()", x=np.zeros((1, 3, 16, 16), "float32"))
     assert calm["training"] is False and not any("training" in note for note in calm["notes"])
+
+
+TRAINED = """
+class Net(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+    def forward(self, x):
+        return self.layer(x) * 2
+class Drawing(nn.Module):
+    def forward(self, x):
+        return x + 1 if not self.training or torch.rand(1) < 2 else x
+class Refusing(nn.Module):
+    def forward(self, x):
+        assert not self.training
+        return x
+class Counting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.seen = 0
+    def forward(self, x):
+        self.seen = self.seen + 1
+        return x * self.seen + self.training
+"""
+
+
+@pytest.mark.parametrize(
+    ("built", "differs", "repeats"),
+    [
+        ("Net(nn.Dropout(0.5))", True, False),
+        ("Net(nn.BatchNorm1d(8))", True, True),
+        ("Net(nn.Sequential(nn.BatchNorm1d(8), nn.Dropout(0.2)))", True, False),
+        ("Net(nn.Dropout(0.0))", False, True),
+        ("Net(nn.ReLU())", False, True),
+        ("Net(nn.Dropout(1e-7))", None, None),
+        ("Drawing()", None, None),
+        ("Refusing()", True, None),
+        ("Counting()", None, None),
+    ],
+)
+def test_training_mode_and_whether_its_answers_repeat(probed: Probed, built: str, differs: bool | None, repeats: bool | None) -> None:
+    given = np.random.default_rng(0).random((2, 8, 4), dtype="float32")
+    found = probed(TRAINED, built, x=given)
+    assert (found["deterministic"], found["training_differs"], found["training_repeats"]) == (True, differs, repeats)
 
 
 STATE = """

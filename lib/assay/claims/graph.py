@@ -73,10 +73,13 @@ def _deterministic(probe: Probe, evidence: list[Evidence]) -> "Iterator[Claim]":
     trained = any(run.first.training for run in runs if run.first) and probe.training_differs is not False
     value, reason = (probe.training_repeats if trained else probe.deterministic), ""
     if trained:
-        how = {None: "where it answers otherwise", True: "where it answers otherwise, and the same each time"}
-        why = how.get(value, "where no two answers are alike")
+        why = {
+            True: "where it answers otherwise, and the same each time",
+            False: "where no two answers are alike",
+            None: "where it was not seen whether answers repeat",
+        }[value]
         reason = f"upstream calls it in training mode, {why}; here it runs in evaluation mode: " + (
-            "the same bits each time" if probe.deterministic else "and does not give the same bits each time"
+            "the same bits each time" if probe.deterministic else "not the same bits each time"
         )
     yield Claim(
         id="io.deterministic",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+import hashlib
+import random
+import sys
+from typing import Any, Dict, List
 
 from assay_worker.probe_difference import SMALL, largest
 from assay_worker.probe_inputs import SEED, Dims, Tensors, is_float
@@ -83,7 +86,7 @@ def training(lab: Lab, *sizes: Dims) -> Dict[str, bool | None]:
     """Tell whether training mode changes the answer, and whether two answers in it are alike; leaves the model changed.
 
     At the first of the sizes that it takes: statistics of a batch want more than one value. None where there is no such
-    mode, or no time.
+    mode, no time, or where answers are alike that may be so by chance only.
     """
     model, unknown = lab.made.built.model, {"training_differs": None, "training_repeats": None}
     if not isinstance(getattr(model, "training", None), bool) or lab.over:
@@ -92,13 +95,33 @@ def training(lab: Lab, *sizes: Dims) -> Dict[str, bool | None]:
         for dims in sizes:
             usual = lab.attempt(dims)
             model.train()
+            before = _chance()
             trained, again = lab.attempt(dims), lab.attempt(dims)
+            drawn = _chance() != before
             model.eval()
             if trained is not None:
                 break
     except (Exception, SystemExit):
         return dict(unknown)
-    if usual is None or (trained is None and lab.last_error == NO_TIME):
+    renewed = lab.made.built.model is not model  # a state was reset by building anew: in evaluation mode
+    if usual is None or renewed or (trained is None and lab.last_error == NO_TIME):
         return dict(unknown)
-    repeats = largest(trained, again) <= SMALL if trained is not None and again is not None else None
-    return {"training_differs": trained is None or largest(usual, trained) > SMALL, "training_repeats": repeats}
+    differs = trained is None or largest(usual, trained) > SMALL
+    repeats = largest(trained, again) == 0 if trained is not None and again is not None else None
+    return {
+        "training_differs": None if drawn and not differs else differs,
+        "training_repeats": None if drawn and repeats else repeats,
+    }
+
+
+def _chance() -> str:
+    """Digest the state of the generators that code draws from without saying so."""
+    states: List[Any] = [random.getstate()]
+    if "numpy" in sys.modules:
+        _, keys, *rest = sys.modules["numpy"].random.get_state()
+        states += [keys.tobytes(), rest]
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        cards = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+        states += [state.numpy().tobytes() for state in (torch.get_rng_state(), *cards)]
+    return hashlib.sha256(repr(states).encode()).hexdigest()
