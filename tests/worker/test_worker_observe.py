@@ -1,6 +1,8 @@
 """The verb observe: upstream's own script or snippet is run, watched, and told; on small trees made on the spot."""
 
+import importlib.util
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -229,6 +231,73 @@ def test_a_graph_is_called_once_on_the_given_input(observe: Observe, workspace: 
     codes = [one["code"] for one in run["interventions"] if one["code"]]
     assert codes == ["PIL.Image.ANTIALIAS = PIL.Image.LANCZOS", "numpy.float = float"]
     assert said(run)[:1] == ["weights 'weights/best.onnx' -> the given checkpoint"]
+
+
+WRITING = """
+import wave
+import numpy as np
+
+LEVELS = np.array([[0, 16384], [-32768, 8192], [5, -5]], dtype='<i2')
+
+def save(path, levels, rate=8000):
+    file = wave.open(path, 'wb')
+    file.setnchannels(levels.shape[1])
+    file.setsampwidth(2)
+    file.setframerate(rate)
+    file.writeframes(levels.tobytes())
+    file.close()
+    file.close()
+
+"""
+
+
+def levels_told(channels: int = 2, rate: int = 8000) -> dict[str, Any]:
+    import numpy as np
+
+    sys.path.insert(0, str(Path(bridge.__file__).parent / "worker"))
+    from assay_worker import answers
+
+    levels = np.array([[0, 16384], [-32768, 8192], [5, -5]], dtype="<i2")[:, :channels]
+    return answers.told_sound({"sound": levels.astype(np.float32) / 32768, "rate": rate})
+
+
+def test_a_sound_that_the_standard_library_writes_is_told_when_it_is_closed(observe: Observe) -> None:
+    script = WRITING + "save('out.wav', LEVELS)\nsave('mono.wav', LEVELS[:, :1], 16000)\n"
+    run = observe(script, python=HERE)
+    wrote = [e for e in events(run, "sink") if e["how"] == "wave.write"]
+    assert [e["sound"] for e in wrote] == [levels_told(), levels_told(1, 16000)]
+    assert [e["args"] for e in wrote] == [[{"path": "@tree/out.wav"}], [{"path": "@tree/mono.wav"}]]
+    frames = [run["frames"][at["frame"]] for at in wrote[0]["stack"]]
+    assert [f["qualname"] for f in frames] == ["<module>", "save"]
+
+
+def test_a_sound_in_memory_or_not_yet_ended_is_not_told(observe: Observe) -> None:
+    script = WRITING + (
+        "import io\nsave(io.BytesIO(), LEVELS)\nopened = wave.open('open.wav', 'wb')\nopened.setnchannels(1)\n"
+        "opened.setsampwidth(2)\nopened.setframerate(8000)\nopened.writeframes(bytes(20))\nprint('here')\n"
+    )
+    run = observe(script, python=HERE)
+    assert [e["args"] for e in events(run, "sink") if e["how"] == "print"] == [["here"]], run["log"]
+    assert not any("sound" in e for e in events(run, "sink"))
+
+
+LIBRARIES = [
+    ("soundfile", "import soundfile as sf\nsf.write('out.wav', LEVELS, 8000)\n", "soundfile.write"),
+    ("soundfile", "import soundfile as sf\nsf.write(file='out.wav', data=LEVELS, samplerate=8000)\n", "soundfile.write"),
+    ("scipy", "from scipy.io import wavfile\nwavfile.write('out.wav', 8000, LEVELS)\n", "scipy.io.wavfile.write"),
+    ("scipy", "from scipy.io.wavfile import write\nwrite('out.wav', 8000, LEVELS / np.float32(32768))\n", "scipy.io.wavfile.write"),
+    ("scipy", "from scipy.io.wavfile import write\nwrite(filename='out.wav', rate=8000, data=LEVELS)\n", "scipy.io.wavfile.write"),
+]
+
+
+@pytest.mark.parametrize(("library", "end", "how"), LIBRARIES)
+def test_a_sound_that_a_library_writes_is_told(observe: Observe, library: str, end: str, how: str) -> None:
+    python = HERE if importlib.util.find_spec(library) else TORCH
+    if not python.exists() or subprocess.run([python, "-c", f"import {library}"], capture_output=True).returncode:
+        pytest.skip(f"no {library} here")
+    run = observe(WRITING + end, python=python)
+    [wrote] = [e for e in events(run, "sink") if e["how"] == how]
+    assert wrote["sound"] == levels_told(), run["log"]
 
 
 def test_two_weights_files_that_are_not_there_are_too_many(observe: Observe, tmp_path: Path) -> None:

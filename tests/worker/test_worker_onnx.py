@@ -1,9 +1,11 @@
 """The verbs on a small graph of our own, in an interpreter that has ONNX Runtime."""
 
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +109,53 @@ def test_infer_then_decode(case: Any, workspace: Path) -> None:
     shutil.copytree(workspace / ".stage/raw", workspace / "raw")
     items = [{"id": f"00{i}", "file": f"inputs/00{i}.png", "raw": f"raw/00{i}.npz"} for i in range(3)]
     decoded = case("decode", items=items)
-    assert decoded.value == {"pictures": {f"00{i}": f"pictures/00{i}.png" for i in range(3)}}
+    assert decoded.value == {"pictures": {f"00{i}": f"pictures/00{i}.png" for i in range(3)}, "sounds": {}}
     assert (workspace / ".stage/pictures/002.png").read_bytes()[:4] == b"\x89PNG"
     from assay import canonical, records
 
     text = (workspace / ".stage/outputs/predictions.json").read_text()
     predictions = records.from_json("predictions", canonical.loads(text))
     assert predictions.items[0].result["size"] == [50, 40] and predictions.items[0].result["sure"] is True
+
+
+SOUND = """
+import numpy as np
+
+def postprocess(outputs, ctx):
+    wave = np.array([[0.5, -0.5], [1.0, -1.0], [2.0, -3.0], [float("nan"), 0.25]], dtype=np.{dtype})
+    return {{"sound": wave{more}, "rate": {rate}}}
+"""
+
+
+def decoded_sound(case: Any, workspace: Path, dtype: str = "float32", more: str = "", rate: str = "8000") -> Any:
+    np.savez(workspace / "raw.npz", y=np.zeros((1, 4, 1, 1), "float32"))
+    items = [{"id": "000", "file": "inputs/000.png", "raw": "raw.npz"}]
+    adapter = SOUND.format(dtype=dtype, more=more, rate=rate)
+    return case("decode", adapter=adapter, items=items, params={})
+
+
+@pytest.mark.parametrize(("dtype", "rate"), [("float32", "8000"), ("float64", "np.int64(8000)")])
+def test_a_sound_is_kept_as_a_file_and_told_in_numbers(case: Any, workspace: Path, dtype: str, rate: str) -> None:
+    decoded = decoded_sound(case, workspace, dtype, rate=rate)
+    assert decoded.value == {"pictures": {}, "sounds": {"000": "sounds/000.wav"}}, decoded
+    with wave.open(str(workspace / ".stage/sounds/000.wav")) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8000, 2, 2)
+        levels = np.frombuffer(file.readframes(9), "<i2").reshape(-1, 2)
+    assert levels.tolist() == [[16384, -16384], [32767, -32768], [32767, -32768], [0, 8192]]
+    [item] = json.loads((workspace / ".stage/outputs/predictions.json").read_text())["items"]
+    told = item["result"]["sound"]
+    assert (item["result"]["rate"], told["shape"], told["minimum"], told["maximum"]) == (8000, [4, 2], -3.0, 2.0)
+    assert len(told["sha256"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("more", "rate"),
+    [("[:, 0]", "8000"), ("[:, :0]", "8000"), ("", "0"), ("", "-8000"), ("", "8000.5"), ("", "1 << 40"), ("", "None"), (".tolist()", "8000")],
+)
+def test_what_is_no_sound_is_an_answer_like_others(case: Any, workspace: Path, more: str, rate: str) -> None:
+    decoded = decoded_sound(case, workspace, more="[:3]" + more, rate=rate)
+    assert decoded.ok and decoded.value["sounds"] == {}, decoded
+    assert not list(workspace.glob(".stage/**/*.wav"))
 
 
 def test_raw_bytes_repeat(case: Any, workspace: Path) -> None:
@@ -154,7 +196,7 @@ def test_without_postprocess_the_results_are_null(case: Any, workspace: Path) ->
     assert case("infer").ok
     shutil.copytree(workspace / ".stage/raw", workspace / "raw")
     outcome = case("decode", adapter="", items=[{"id": "000", "file": "inputs/000.png", "raw": "raw/000.npz"}])
-    assert outcome.value == {"pictures": {}}
+    assert outcome.value == {"pictures": {}, "sounds": {}}
     assert '"result": null' in (workspace / ".stage/outputs/predictions.json").read_text()
 
 

@@ -13,7 +13,7 @@ from assay import bridge
 
 sys.path.insert(0, str(Path(assay.__file__).parent / "worker"))
 
-from assay_worker import witness
+from assay_worker import answers, witness
 
 Rehearse = Callable[..., dict[str, Any]]
 ADAPTER = """
@@ -62,6 +62,11 @@ def outcomes(row: dict[str, Any]) -> dict[str, str]:
     return {name: row[name]["outcome"] for name in ("build", "preprocess", "infer", "postprocess") if name in row}
 
 
+SOUNDING = ADAPTER.replace("""    return {"best": int""", """    if digits:
+        return {"sound": np.stack([outputs["y"] / 10, -outputs["y"] / 10], 1).astype("float32"), "rate": 8000}
+    return {"best": int""")
+
+
 # ---------------------------------------------------------------- beside a run
 def test_an_adapter_that_does_the_same_is_the_same_in_every_part(rehearse: Rehearse) -> None:
     row = rehearse()
@@ -84,6 +89,16 @@ def test_tensors_have_to_be_the_same_bit_for_bit(rehearse: Rehearse, old: str, n
     row = rehearse(ADAPTER.replace(old, new))
     assert row["preprocess"]["outcome"] == "different" and said in row["preprocess"]["message"], row
     assert row["infer"]["outcome"] == "same", "the model is judged on what reached it in upstream's run"
+
+
+def test_a_sound_has_to_be_the_one_that_upstream_wrote(rehearse: Rehearse) -> None:
+    samples = np.asarray(VALUES, "float32") / 10
+    told = answers.told_sound({"sound": np.stack([samples, -samples], 1), "rate": 8000})
+    row = rehearse(SOUNDING, shown=[[[{"path": "@tree/out.wav"}], {}, None, told]])
+    assert outcomes(row)["postprocess"] == "same" and row["result"] == told, row
+    other = answers.told_sound({"sound": np.stack([samples, -samples], 1) * np.float32(1.0001), "rate": 8000})
+    assert outcomes(rehearse(SOUNDING, shown=[[[], {}, None, other]]))["postprocess"] == "different"
+    assert outcomes(rehearse(SOUNDING, shown=[[[], {}, None, {**told, "rate": 16000}]]))["postprocess"] == "different"
 
 
 def test_a_model_that_answers_otherwise_is_told_and_its_answer_is_still_upstreams(rehearse: Rehearse) -> None:

@@ -33,6 +33,7 @@ OWN_IMPORTS = {
     "tempfile": "import tempfile",
     "torch": "import torch",
     "wave": "import wave",
+    "wavfile": "from scipy.io import wavfile",
 }
 
 

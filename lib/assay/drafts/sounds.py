@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from assay.drafts.cut import CannotCut, place
-from assay.drafts.flow import Line, called
+from assay.drafts.flow import Line
 from assay.drafts.observed import Values, ident
 from assay.drafts.program import Program
 from assay.drafts.reading import names
@@ -16,6 +16,7 @@ from assay.drafts.seen import Event, Span, is_json
 
 FILE = ident("file", "h")
 READ = "written_sound"
+FIRST, FILES = ("soundfile.write", "scipy.io.wavfile.write"), ("file", "filename")  # where to write to comes first
 # how a file is read as float32 in -1..1, samples by channels, and its rate
 BY_WAVE = """\
         with wave.open(file) as sound:
@@ -24,7 +25,17 @@ BY_WAVE = """\
         samples = whole.astype(np.float32) / 32768
 """
 BY_SOUNDFILE = '        samples, rate = soundfile.read(file, dtype="float32", always_2d=True)\n'
-NEEDS = {BY_WAVE: ("np", "os", "tempfile", "wave"), BY_SOUNDFILE: ("os", "soundfile", "tempfile")}
+BY_SCIPY = """\
+        rate, levels = wavfile.read(file)
+        whole = {"uint8": (128, 1 << 7), "int16": (0, 1 << 15), "int32": (0, 1 << 31)}
+        middle, largest = whole.get(str(levels.dtype), (0, 1))
+        samples = (levels.reshape(len(levels), -1).astype(np.float32) - middle) / np.float32(largest)
+"""
+NEEDS = {
+    BY_WAVE: ("np", "os", "tempfile", "wave"),
+    BY_SOUNDFILE: ("os", "soundfile", "tempfile"),
+    BY_SCIPY: ("np", "os", "tempfile", "wavfile"),
+}
 HELPER = '''\
 def {name}(write):
     """Return the sound that a call writes to the file it is given: samples by channels in -1..1, and their rate."""
@@ -39,11 +50,11 @@ def spots(program: Program, events: Iterable[Event]) -> dict[Span, Mapping[str, 
     """Give the calls in upstream's own statements under which sound was written, each with what is known of that."""
     frames = {(p.step.file, p.step.qualname, p.step.first_line) for p in program.pieces}
     holes = {place(p.hole) for p in program.pieces}
-    found = {}
+    found: dict[Span, Mapping[str, Any]] = {}
     for event in events:
         own = [s.span for s in event.steps if (s.file, s.qualname, s.first_line) in frames]
         if event.kind == "sink" and event.facts.get("sound") and own and own[-1] not in holes:
-            found[own[-1]] = event.facts
+            found[own[-1]] = {**event.facts, "direct": event.steps[-1].span == own[-1]}
     return found
 
 
@@ -64,8 +75,8 @@ def _elsewhere(call: ast.Call, values: Values, facts: Mapping[str, Any], tainted
     """Let a call write to another file: the argument that names where it wrote is replaced."""
     made = copy.deepcopy(call)
     given = [*made.args, *(k.value for k in made.keywords)]
-    if called(call) == str(facts["how"]).rpartition(".")[2] and "wave" not in str(facts["how"]):
-        chosen = given[:1]
+    if facts["direct"] and facts["how"] in FIRST:  # the library's own
+        chosen = made.args[:1] or [k.value for k in made.keywords if k.arg in FILES]
     else:
         wrote = (facts.get("args") or [None])[0]
         chosen = [a for a in given if isinstance(a, ast.Name) and values.one(a.id) == wrote]
@@ -89,5 +100,6 @@ def _plain(argument: ast.expr, values: Values) -> bool:
 
 def helper(hows: set[str]) -> tuple[str, tuple[str, ...]]:
     """Write the function that reads back what was written, with what it was written with; also name what it needs."""
-    read = BY_SOUNDFILE if hows == {"soundfile.write"} else BY_WAVE
+    by = dict(zip(FIRST, (BY_SOUNDFILE, BY_SCIPY)))
+    read = by.get(next(iter(hows)), BY_WAVE) if len(hows) == 1 else BY_WAVE
     return HELPER.format(name=READ, read=read), NEEDS[read]

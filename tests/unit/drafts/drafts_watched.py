@@ -64,8 +64,9 @@ class Watched:
             {**facts, "args": [TENSOR] if args is None else args, "outputs": outputs, "stack": self.steps(*pairs)}
         )
 
-    def sink(self, how: str, *pairs: tuple[str, str]) -> None:
-        self.events.append({"is": "sink", "how": how, "args": [], "kwargs": {}, "stack": self.steps(*pairs)})
+    def sink(self, how: str, *pairs: tuple[str, str], **more: Any) -> None:
+        facts = {"is": "sink", "how": how, "args": [], "kwargs": {}, **more}
+        self.events.append({**facts, "stack": self.steps(*pairs)})
 
     def run(self, **more: Any) -> dict[str, Any]:
         return {"input": "inputs/a.png", "outcome": "ok", "frames": self.frames, "events": self.events,

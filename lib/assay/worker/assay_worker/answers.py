@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import numbers
 import wave
 from typing import Any, Dict
 
 from assay_worker import tensors
+
+FASTEST, CHANNELS = 1 << 20, 1 << 10  # more samples a second or channels than any sound has
 
 
 def is_picture(value: Any) -> bool:
@@ -33,8 +36,9 @@ def told(picture: Any) -> Dict[str, Any]:
 
 def is_sound(value: Any) -> bool:
     """Tell a sound from other values: {"sound": samples by channels in -1..1, "rate": samples a second}."""
-    samples = value.get("sound") if isinstance(value, dict) else None
-    return getattr(samples, "ndim", 0) == 2 and isinstance(value.get("rate"), int)
+    samples, rate = (value.get("sound"), value.get("rate")) if isinstance(value, dict) else (None, None)
+    whole = isinstance(rate, numbers.Integral) and 0 < int(rate) < FASTEST
+    return whole and getattr(samples, "ndim", 0) == 2 and 0 < samples.shape[1] <= CHANNELS
 
 
 def told_sound(value: Dict[str, Any]) -> Dict[str, Any]:
@@ -45,18 +49,19 @@ def told_sound(value: Dict[str, Any]) -> Dict[str, Any]:
     facts = tensors.facts("sound", samples)
     digest = hashlib.sha256(samples.tobytes()).hexdigest()
     told = dict({key: facts[key] for key in ("shape", "minimum", "maximum", "mean")}, sha256=digest)
-    return dict(value, sound=told)
+    return dict(value, sound=told, rate=int(value["rate"]))
 
 
 def save_sound(value: Dict[str, Any], path: str) -> None:
     """Write a sound as a WAV file of 16 bits, to listen to."""
     import numpy
 
-    levels = numpy.clip(numpy.rint(tensors.array(value["sound"]) * 32768.0), -32768, 32767).astype("<i2")
+    samples = numpy.nan_to_num(tensors.array(value["sound"]).astype("float64"), posinf=1.0, neginf=-1.0)
+    levels = numpy.clip(numpy.rint(samples * 32768.0), -32768, 32767).astype("<i2")
     with wave.open(path, "wb") as file:
         file.setnchannels(levels.shape[1])
         file.setsampwidth(2)
-        file.setframerate(value["rate"])
+        file.setframerate(int(value["rate"]))
         file.writeframes(levels.tobytes())
 
 

@@ -26,6 +26,20 @@ def samples(path: Any) -> Tuple[Any, int]:
 def _by_wave(path: Any) -> Tuple[Any, int]:
     import numpy
 
+    try:
+        return _whole_numbers(path)
+    except wave.Error:
+        from scipy.io import wavfile
+
+        rate, values = wavfile.read(path)
+        if values.dtype.kind != "f":
+            raise
+        return values.reshape(len(values), -1).astype(numpy.float32), rate
+
+
+def _whole_numbers(path: Any) -> Tuple[Any, int]:
+    import numpy
+
     with wave.open(str(path), "rb") as file:
         width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
         raw = file.readframes(file.getnframes())
