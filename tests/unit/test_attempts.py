@@ -113,6 +113,7 @@ def test_roles(one: Option, value: Any, role: str) -> None:
 
 def test_kinds_follow_the_libraries_that_are_reached():
     assert attempts(source(option("--wav", default="a.wav"), imports=("soundfile",)), "a.pt", {}, ())[0].kinds == ("audio",)
+    assert attempts(source(option("--wav", default="a.wav"), imports=("wave", "numpy")), "a.pt", {}, ())[0].kinds == ("audio",)
     assert attempts(source(option("--f", default=""), imports=("numpy",)), "a.pt", {}, ())[0].kinds == ("bytes",)
 
 

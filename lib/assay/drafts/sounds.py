@@ -9,7 +9,7 @@ from typing import Any
 
 from assay.drafts.cut import CannotCut, place
 from assay.drafts.flow import Line
-from assay.drafts.observed import Values, ident
+from assay.drafts.observed import MISSING, Values, ident
 from assay.drafts.program import Program
 from assay.drafts.reading import names
 from assay.drafts.seen import Event, Span, is_json
@@ -79,7 +79,7 @@ def _elsewhere(call: ast.Call, values: Values, facts: Mapping[str, Any], tainted
         chosen = made.args[:1] or [k.value for k in made.keywords if k.arg in FILES]
     else:
         wrote = (facts.get("args") or [None])[0]
-        chosen = [a for a in given if isinstance(a, ast.Name) and values.one(a.id) == wrote]
+        chosen = [a for a in given if wrote in _held(a, values)]
         chosen = chosen or [a for a in given if not names(a) & tainted and not _plain(a, values)]
     if len(chosen) != 1:
         raise CannotCut("it is not clear which argument of the call that writes the sound names the file")
@@ -90,12 +90,20 @@ def _elsewhere(call: ast.Call, values: Values, facts: Mapping[str, Any], tainted
     return made
 
 
+def _held(argument: ast.expr, values: Values) -> list[Any]:
+    """Give what an argument was seen to be, as far as that is known."""
+    if isinstance(argument, ast.Constant):
+        return [argument.value]
+    if isinstance(argument, ast.Attribute) and isinstance(argument.value, ast.Name):
+        found = values.attribute(argument.value.id, argument.attr)
+        return [] if found is MISSING else [found]
+    return values.of(argument.id) if isinstance(argument, ast.Name) else []
+
+
 def _plain(argument: ast.expr, values: Values) -> bool:
     """Tell a number or other setting, which no file's name is."""
-    if isinstance(argument, ast.Constant):
-        return not isinstance(argument.value, str)
-    value = values.one(argument.id) if isinstance(argument, ast.Name) else None
-    return value is not None and is_json(value) and not isinstance(value, str)
+    held = _held(argument, values)
+    return bool(held) and all(is_json(v) and not isinstance(v, (str, dict)) for v in held)
 
 
 def helper(hows: set[str]) -> tuple[str, tuple[str, ...]]:

@@ -204,6 +204,7 @@ def _kinds(source: Source, path: str) -> "tuple[str, ...]":
     """Say of which kind a script's inputs may be, by the libraries that it reaches."""
     reached = closure(source.modules, [path])
     tops = {need.module.partition(".")[0] for need in reached.needs}
+    tops |= {i.module for m in source.modules if m.path in reached.files for i in m.imports if i.module == "wave"}
     found = [kind for kind, names in LIBRARIES.items() if tops & set(names)]
     return tuple(found) if found else ("bytes",)
 
