@@ -141,14 +141,19 @@ def _function(module: ast.Module, name: str = "postprocess") -> "ast.FunctionDef
 
 def _upstream(draft: Draft, texts: "Mapping[str, str]", files: "Collection[str]") -> "dict[str, ast.FunctionDef]":
     """Find the functions of the files that the draft imports from, by name."""
-    found: dict[str, ast.FunctionDef] = {}
     modules = [n.module for n in ast.walk(ast.parse(draft.text)) if isinstance(n, ast.ImportFrom) and n.module]
     ends = tuple(f"/{m.replace('.', '/')}{tail}" for m in modules for tail in (".py", "/__init__.py"))
     paths = [p for p in files if p.endswith(ends)]
-    for path in [*(q for p in paths for q in _handed_on(p, texts, files)), *paths]:
-        tree = _parsed(path, texts)
-        found.update({n.name: n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)})
+    beside = [_functions(q, texts) for q in dict.fromkeys(q for p in paths for q in _handed_on(p, texts, files))]
+    # which of two of one name is handed on is not looked at
+    found = {n: f for one in beside for n, f in one.items() if sum(n in other for other in beside) == 1}
+    for path in paths:
+        found.update(_functions(path, texts))
     return found
+
+
+def _functions(path: str, texts: "Mapping[str, str]") -> "dict[str, ast.FunctionDef]":
+    return {n.name: n for n in ast.walk(_parsed(path, texts)) if isinstance(n, ast.FunctionDef)}
 
 
 def _handed_on(path: str, texts: "Mapping[str, str]", files: "Collection[str]") -> "Iterator[str]":

@@ -44,6 +44,34 @@ def test_activations_in_order(lines, value):
     assert (claim.id, claim.value, claim.status) == ("post.activation", value, "observed")
 
 
+HANDED = {
+    "up/post/__init__.py": "from .inner import decode\nfrom .more.outer import plain\n",
+    "up/post/inner.py": UPSTREAM["up/post.py"].partition("def plain")[0],
+    "up/post/more/outer.py": "def plain(x):\n    return x\n",
+    "up/post/apart.py": "def decode(x):\n    return x\n",
+}
+
+
+@pytest.mark.parametrize(("line", "value"), [("return decode(x)", "sigmoid"), ("return plain(x)", "none")])
+def test_a_package_hands_functions_on(line, value):
+    [claim] = activation(seen(line, imports="from post import decode, plain"), HANDED, list(HANDED))
+    assert claim.value == value
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"up/post/more/outer.py": "def plain(x):\n    return x\n\n\ndef decode(x):\n    return x\n"},
+        {"up/post/inner.py": "def decode(x:\n"},
+        {"up/post/__init__.py": "from .gone import decode\n"},
+        {"up/post/__init__.py": "from ..apart import decode\n"},
+    ],
+)
+def test_a_package_that_may_hand_on_another_says_nothing(changed):
+    files = {**HANDED, **changed}
+    assert activation(seen("return decode(x)", imports="from post import decode"), files, list(files)) == []
+
+
 def test_what_a_function_of_upstreams_hides_is_not_said():
     assert activation(seen("return ctx.decode(x)"), UPSTREAM) == []
 
