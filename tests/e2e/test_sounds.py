@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -146,6 +147,33 @@ def test_numbers_tell_the_sound_in_the_answers(repo: Path) -> None:
     result = json.loads((workspace(repo, "tiny") / "outputs/predictions.json").read_bytes())["items"][0]["result"]
     assert result["rate"] == 8000 and result["sound"]["shape"] == [8000, 1]
     assert result["sound"]["maximum"] == pytest.approx(20000 / 65536, rel=1e-3)
+
+
+TORCH = Path(os.environ.get("ASSAY_TORCH_PYTHON", "/nowhere"))
+LIBRARIES = {
+    "soundfile": ("import soundfile as sf", "sf.write(options.output, np.clip(softer, -1.0, 1.0), rate, subtype='FLOAT')"),
+    "scipy": ("from scipy.io import wavfile", "wavfile.write(options.output, rate, np.clip(softer, -1.0, 1.0))"),
+    "scipy, whole numbers": ("from scipy.io.wavfile import write", "write(options.output, rate, (softer * 32767).astype(np.int16))"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not TORCH.exists(), reason="ASSAY_TORCH_PYTHON names none")
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_what_a_library_writes_is_the_answer(repo: Path, library: str) -> None:
+    name, (imported, call) = library.partition(",")[0] + str(len(library)), LIBRARIES[library]
+    if subprocess.run([TORCH, "-c", f"import onnxruntime; {imported}"], capture_output=True).returncode:
+        pytest.skip(f"no {library} there")
+    shutil.copytree(repo / "upstream", repo / name)
+    script = ENHANCE.replace("import wave\n", f"import wave\n{imported}\n", 1)
+    (repo / name / "enhance.py").write_text(script.replace("save(options.output, np.clip(softer, -1.0, 1.0), rate)", call))
+    tiny.add_experiment(repo, name, EXPERIMENT.replace("path: upstream", f"path: {name}") + f"env: {{python: {TORCH}}}\n")
+    built(repo, name, "agree")
+    assert record(repo, "contract", name)["functions"]["postprocess"] == "drafted", record(repo, "probe", name)["observation"]["draft"]
+    assert agreements(repo, name) == {("same", "same", "same")}
+    for item in record(repo, "artifacts", name)["items"]:
+        (rate, given), (same, wrote) = sound(workspace(repo, name) / item["input"]), sound(workspace(repo, name) / item["sound"])
+        assert rate == same == 8000 and np.abs(given / 2 - wrote).max() <= 2
 
 
 def test_the_sound_is_reproduced_without_assay(repo: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import wave
 from types import SimpleNamespace
 from typing import Any, Tuple
@@ -29,8 +30,9 @@ def _by_wave(path: Any) -> Tuple[Any, int]:
     try:
         return _whole_numbers(path)
     except wave.Error:
-        from scipy.io import wavfile
-
+        wavfile = sys.modules.get("scipy.io.wavfile")  # upstream's own, where it wrote by it
+        if wavfile is None:
+            raise
         rate, values = wavfile.read(path)
         if values.dtype.kind != "f":
             raise
