@@ -81,7 +81,7 @@ class Names:
         for file in self.index.files.values():
             named = [(n, v) for n, values in file.assigned.items() if CALLED.fullmatch(n) for v in values]
             made = [(name, node) for name, node in named if isinstance(node, MADE)]
-            hidden = {*file.defs, *file.imports, *tables.changed(file.tree)} if made else set()
+            hidden = {*file.defs, *file.imports, *tables.changed(file.tree, file.text)} if made else set()
             # one line or many: a list of one or two names in small letters is more often something else
             found += [
                 _labels(f"{file.path}:{node.lineno}", _made(node, file.assigned, hidden))

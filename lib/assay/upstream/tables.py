@@ -33,9 +33,9 @@ def made(node: ast.expr, assigned: Assigned, hidden: "Collection[str]" = ()) -> 
     return value if isinstance(value, (list, tuple, dict)) and plain(value) else None
 
 
-def changed(tree: ast.Module) -> "set[str]":
+def changed(tree: ast.Module, text: str) -> "set[str]":
     """Name what a module changes after it was assigned: adds to, sorts, deletes, binds in a loop."""
-    inner = [node for node in ast.walk(tree) if isinstance(node, ast.Global)]
+    inner = [node for node in ast.walk(tree) if isinstance(node, ast.Global)] if "global " in text else []
     outer = [s for s in statements(tree.body) if not isinstance(s, DEFINITIONS)]
     parts = (part for s in outer for part in ast.walk(s))
     return {name for part in (*inner, *parts) for name in _changes(part)}
