@@ -61,14 +61,17 @@ def spots(program: Program, events: Iterable[Event]) -> dict[Span, Mapping[str, 
 def answer(
     lines: list[Line], values: Values, wrote: Mapping[Span, Mapping[str, Any]], tainted: set[str]
 ) -> tuple[list[Line], ast.expr] | None:
-    """Give the lines before the first call that writes sound of the model's, and that call with a file of ours."""
-    for i, line in enumerate(lines):
-        call = line.node.value if isinstance(line.node, (ast.Expr, ast.Assign)) else None
-        if isinstance(call, ast.Call) and place(call) in wrote and names(call) & tainted:
-            made = _elsewhere(call, values, wrote[place(call)], tainted)
-            taking = ast.arguments(posonlyargs=[], args=[ast.arg(FILE)], kwonlyargs=[], kw_defaults=[], defaults=[])
-            return lines[:i], ast.Call(ast.Name(READ, ast.Load()), [ast.Lambda(taking, made)], [])
-    return None
+    """Give the lines before the call that writes sound of the model's, and that call with a file of ours."""
+    calls = [(i, n.value) for i, n in enumerate(x.node for x in lines) if isinstance(n, (ast.Expr, ast.Assign))]
+    found = [(i, c) for i, c in calls if isinstance(c, ast.Call) and place(c) in wrote and names(c) & tainted]
+    if len(found) > 1:
+        raise CannotCut("several sounds are written: which of them is the answer is not clear")
+    if not found:
+        return None
+    at, call = found[0]
+    made = _elsewhere(call, values, wrote[place(call)], tainted)
+    taking = ast.arguments(posonlyargs=[], args=[ast.arg(FILE)], kwonlyargs=[], kw_defaults=[], defaults=[])
+    return lines[:at], ast.Call(ast.Name(READ, ast.Load()), [ast.Lambda(taking, made)], [])
 
 
 def _elsewhere(call: ast.Call, values: Values, facts: Mapping[str, Any], tainted: set[str]) -> ast.Call:

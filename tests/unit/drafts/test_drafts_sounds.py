@@ -97,6 +97,15 @@ def test_what_writes_something_else_than_the_models_is_no_answer() -> None:
     assert "written_sound" not in text
 
 
+def test_several_sounds_are_no_one_answer() -> None:
+    seen = script("save(clean, out, rate); save(clean * 0.5, 'rest.wav', rate)", before=HELPER)
+    seen.frame("f2", "run", "save", path="out.wav", rate=8000)
+    for text, path in (("save(clean,", "out.wav"), ("save(clean *", "rest.wav")):
+        seen.sink("wave.write", ("f1", text), ("f2", "wave.open"), args=[path], sound=SOUND)
+    made = seen.draft()
+    assert not made.functions["postprocess"] and "several sounds are written" in made.why["postprocess"]
+
+
 def test_what_was_seen_to_write_no_sound_is_no_answer() -> None:
     seen = script("sf.write(out, clean, rate)", "import soundfile as sf")
     seen.sink("soundfile.write", ("f1", "sf.write"), args=["out.wav"])
