@@ -132,7 +132,37 @@ class Localise(ast.NodeTransformer):
             return ""
         return f"str(SOURCE / {place!r})" + (" + '/'" if text.endswith("/") else "")
 
+    def _redirected(self, node: ast.expr) -> bool:
+        """Tell whether an expression puts a path together that the input was read in place of."""
+        text = self._text(node) if self.values.instead else None
+        return text is not None and posixpath.normpath(text) in self.values.instead
+
+    def _text(self, node: ast.expr) -> str | None:
+        """Put a text together of what its parts were in the first run; None where one is no text."""
+        if isinstance(node, ast.Constant):
+            return node.value if isinstance(node.value, str) else None
+        if isinstance(node, ast.Name):
+            held = self.values.of(self.full(node.id))
+            return held[0] if held and isinstance(held[0], str) else None
+        if isinstance(node, ast.FormattedValue):
+            return self._text(node.value) if node.format_spec is None else None
+        joins = isinstance(node, ast.Call) and called(node) == "join" and not node.keywords
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            parts = [self._text(node.left), self._text(node.right)]
+        elif isinstance(node, ast.JoinedStr):
+            parts = [self._text(value) for value in node.values]
+        elif joins and ast.unparse(node.func).endswith("path.join"):  # type: ignore[attr-defined]
+            parts = [self._text(value) for value in node.args]  # type: ignore[attr-defined]
+        else:
+            return None
+        known = [part for part in parts if part is not None]
+        if len(known) != len(parts) or not known:
+            return None
+        return posixpath.join(*known) if joins else "".join(known)
+
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
+        if self._redirected(node):
+            return ast.copy_location(parse_own("path"), node)
         self.generic_visit(node)
         kept = (ast.Constant, ast.FormattedValue)
         node.values = [v if isinstance(v, kept) else ast.FormattedValue(v, -1) for v in node.values]
@@ -141,6 +171,8 @@ class Localise(ast.NodeTransformer):
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         if isinstance(node.left, ast.Name) and node.left.id == f"SOURCE{OWN}":
             return node  # written here, already a place in the tree
+        if self._redirected(node):
+            return ast.copy_location(parse_own("path"), node)
         self.generic_visit(node)
         return node
 
@@ -183,6 +215,8 @@ class Localise(ast.NodeTransformer):
         return node if made is None else ast.copy_location(made, node)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
+        if self._redirected(node):
+            return ast.copy_location(parse_own("path"), node)
         read = self.replaced.get(place(node)) or self.replaced.get((node.lineno, called(node)))
         if read and node.args:
             given = expression({"path": read})
