@@ -250,7 +250,9 @@ class Localise(ast.NodeTransformer):
             return isinstance(node.value, str) and node.value.split(":")[0] in ("cpu", "cuda", "mps")
         value: Any = MISSING
         if isinstance(node, ast.Name):
-            value = self.values.one(self.full(node.id))
+            frame, _ = self.scopes.scripts.get(self.piece.step.file, (-1, set()))
+            seen = [self.values.one(n) for n in (self.full(node.id), ident(node.id, frame))]  # it may be imported, too
+            value = next((v for v in seen if v is not MISSING), MISSING)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             value = self.values.attribute(self.full(node.value.id), node.attr)
         elif isinstance(node, ast.Call):
