@@ -12,6 +12,7 @@ from assay.records import (
     Labels,
     Match,
     MatchArgument,
+    Matched,
     Observation,
     Question,
     Source,
@@ -47,11 +48,14 @@ def cited(where: str, text: str, qualname: str = "") -> Evidence:
 
 
 # ---------------------------------------------------------------- class and arguments
-def of_match(match: Match) -> "tuple[list[Claim], list[Question]]":
+def of_match(match: Match, seen: "Observation | None" = None) -> "tuple[list[Claim], list[Question]]":
     """State which class the weights belong to, proved by building it, and with which arguments."""
     best = match.best
     if best is None:
         return [], _which(match)
+    made = [one for one in (best, *match.twins) if seen is not None and f"{one.path}:{one.qualname}" == seen.made]
+    if match.twins and len(made) == 1:
+        return [_made(made[0]), *map(_argument, made[0].args)], []
     name = f"{best.module}:{best.qualname}"
     evidence = [PROVED] + ([cited(best.where, best.text, best.qualname)] if best.where else [])
     if match.outcome not in CERTAIN:
@@ -63,6 +67,19 @@ def of_match(match: Match) -> "tuple[list[Claim], list[Question]]":
     claims = [Claim(id="model.class", value=name, status="verified", by="match", identified=True, evidence=evidence,
                     reason=", ".join([match.outcome, *kept]))]  # fmt: skip
     return claims + [_argument(one) for one in best.args], []
+
+
+def _made(one: Matched) -> Claim:
+    """State the class that upstream's own run made, where several fit the weights alike."""
+    return Claim(
+        id="model.class",
+        value=f"{one.module}:{one.qualname}",
+        status="observed",
+        by="probe",
+        identified=True,
+        evidence=[PROVED, _run(one.where), cited(one.where, one.text, one.qualname)],
+        reason="several classes fit; this is the one that upstream's own run makes",
+    )
 
 
 def _argument(one: MatchArgument) -> Claim:

@@ -112,6 +112,12 @@ def seen_arguments(best: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -
     return observed_arguments(best, _observed(read))
 
 
+def seen_class(runs: Sequence[Mapping[str, Any]]) -> str:
+    """Name the class that the first of several watched runs made for the checkpoint, with its file: tree/path:name."""
+    made = _observed([seen.run_of(r) for r in runs if r.get("frames")])
+    return f"{made.facts['class']['file']}:{made.facts['class']['qualname']}" if made is not None else ""
+
+
 def literal(text: str) -> Any:
     """Give the plain value of an expression; ... when it is none."""
     try:

@@ -17,6 +17,7 @@ from assay.drafts.observed import MARK, MISSING, Values, ident
 from assay.drafts.reading import stored
 from assay.drafts.seen import INPUT, OWN, TREE, expression, is_json, parse_own, special
 
+DEVICE = re.compile(r"torch\.device\(|'(cuda|mps)(:\d+)?' if .* else 'cpu'$")
 THRESHOLD = re.compile(
     r"thres|_thr$|^thr$|^conf$|^conf_|_conf$|iou|^nms|_nms$|top_?k|max_det|max_boxes|^top$|^top_?n$|score_t|cutoff|candidate",
     re.I,
@@ -28,6 +29,7 @@ class Scopes:
 
     def __init__(self, pieces: list[Piece], texts: Mapping[str, str], values: Values) -> None:
         self.files = list(dict.fromkeys(p.step.file for p in pieces))
+        self.texts = texts
         self.scripts: dict[str, tuple[int, set[str]]] = {}  # file -> (frame, names of the script's body)
         for i, piece in enumerate(pieces):
             if piece.function is None:
@@ -44,6 +46,12 @@ class Scopes:
         if name in names:
             return ident(name, script)
         return self.of_file(name, piece.step.file)
+
+    def is_device(self, name: str, file: str) -> bool:
+        """Tell whether a global of a file is made as a device: torch.device(...), "cuda" if ... else "cpu"."""
+        body = ast.parse(self.texts[file]).body
+        made = [n.value for n in body if isinstance(n, ast.Assign) and name in stored(n)]
+        return len(made) == 1 and bool(DEVICE.match(ast.unparse(made[0])))
 
     def of_file(self, name: str, file: str) -> str:
         """Give the full name of a global of a file."""
@@ -253,6 +261,8 @@ class Localise(ast.NodeTransformer):
             frame, _ = self.scopes.scripts.get(self.piece.step.file, (-1, set()))
             seen = [self.values.one(n) for n in (self.full(node.id), ident(node.id, frame))]  # it may be imported, too
             value = next((v for v in seen if v is not MISSING), MISSING)
+            if value is MISSING and self.full(node.id).split(MARK)[-1].startswith("g"):
+                return self.scopes.is_device(node.id, self.piece.step.file)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             value = self.values.attribute(self.full(node.value.id), node.attr)
         elif isinstance(node, ast.Call):

@@ -40,9 +40,9 @@ def _activation(steps: "Sequence[str]") -> "list[Finding]":
 
 
 def ran(answer: Mapping[str, Any]) -> bool:
-    """Tell whether a run came to its end and called the checkpoint's model with tensors."""
+    """Tell whether a run called the checkpoint's model with tensors, and failed at nothing."""
     runs = answer["runs"]
-    return bool(runs) and runs[0]["outcome"] == "ok" and any(_holds_tensor(call) for call in _calls(runs[0]))
+    return bool(runs) and runs[0]["outcome"] in ("ok", "hung") and any(_holds_tensor(call) for call in _calls(runs[0]))
 
 
 def _holds_tensor(call: Mapping[str, Any]) -> bool:

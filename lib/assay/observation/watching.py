@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from assay import records, trust
-from assay.drafts.building import literal, seen_arguments
+from assay.drafts.building import literal, seen_arguments, seen_class
 from assay.drafts.draft import Draft as Drafted
 from assay.drafts.draft import draft as write
 from assay.errors import StageFailed
@@ -23,9 +23,17 @@ from assay.upstream.texts import Texts
 if TYPE_CHECKING:  # a stage's job is handed in
     from assay.stages.job import Job
 
-SECONDS = 25.0  # of one run
+SECONDS, OF_SOUND = 25.0, 60.0  # of one run; libraries of sound compile themselves at first
+CALLS = 64  # of the model, that tell all of a script on its own that never ends
 ALONE = "alone"  # the kind of input of a script that takes none
 ENDS = ("hung", "missing-package", "refused")  # another kind of input would end no otherwise
+
+
+class Own(NamedTuple):
+    """A script that works on data of its own, and whether its run had to be ended."""
+
+    way: Attempt
+    endless: bool
 
 
 class Seen(NamedTuple):
@@ -43,7 +51,7 @@ def watch(job: "Job") -> Seen:
     ways = _ready(job, attempts(source, job.record("checkpoint").name, spec.options, spec.entry))
     tried: list[records.Attempt] = []
     texts = Texts(job.workspace.at("refs"))
-    on_its_own: tuple[Attempt, str] | None = None
+    on_its_own: Own | None = None
     for number, (way, kind) in enumerate((w, k) for w in ways for k in w.kinds[:2]):
         if any(t.outcome in ENDS and (t.entry, t.argv) == (way.where, list(way.argv)) for t in tried):
             continue
@@ -57,17 +65,18 @@ def watch(job: "Job") -> Seen:
             tried[-1] = _tried(way, kind, answer)
         if _reads(answer):
             return _drafted(job, way, kind, tried, answer)
-        on_its_own = on_its_own or ((way, kind) if alone.ran(answer) else None)
-    return _alone(job, *on_its_own, tried) if on_its_own else _by_match(job, tried)
+        on_its_own = on_its_own or (Own(way, tried[-1].outcome == "hung") if alone.ran(answer) else None)
+    return _alone(job, on_its_own, tried) if on_its_own else _by_match(job, tried)
 
 
-def _alone(job: "Job", way: Attempt, kind: str, tried: "list[records.Attempt]") -> Seen:
+def _alone(job: "Job", own: Own, tried: "list[records.Attempt]") -> Seen:
     """Run a script that takes no input of ours twice more: what it gives its model, what it makes of the answer."""
-    answer = _behave(job, "-alone", way, stimuli="", inputs=["", ""], samples=[], steps=True)
+    way, limit = own.way, CALLS if own.endless else 0
+    answer = _behave(job, "-alone", way, stimuli="", inputs=["", ""], samples=[], steps=True, until_calls=limit)
     told = alone.findings(answer["runs"], job.record("source").labels, way.tree)
     if not told:
         return _by_match(job, tried)
-    seen = _drafted(job, way, ALONE, [*tried, _tried(way, kind, answer)], answer)
+    seen = _drafted(job, way, ALONE, [*tried, _tried(way, ALONE, answer)], answer)
     reason = f"{way.where} works on data of its own"
     return seen._replace(
         observation=msgspec.structs.replace(seen.observation, status=ALONE, reason=reason, findings=told)
@@ -168,12 +177,12 @@ def _behave(job: "Job", suffix: str, way: Attempt, **more: Any) -> "dict[str, An
         "source_roots": [f"refs/{root}" for root in (way.tree, *way.roots)],
         "reachable": trust.reachable(job.record("checkpoint"), job.experiment.trust),
         "stop": "call",
-        "seconds": SECONDS,
+        "seconds": OF_SOUND if "audio" in way.kinds else SECONDS,
         "until_calls": 0,
         "threads": 1,
     }
     try:
-        answer: dict[str, Any] = job.ask("behave", suffix=suffix, **request, **more)
+        answer: dict[str, Any] = job.ask("behave", suffix=suffix, **(request | more))
     except StageFailed as fault:
         return _nothing(fault.what)
     return answer
@@ -196,13 +205,14 @@ def _tried(way: Attempt, kind: str, answer: "dict[str, Any]") -> records.Attempt
 def _drafted(job: "Job", way: Attempt, kind: str, tried: "list[records.Attempt]", answer: "dict[str, Any]") -> Seen:
     snippets = {f["file"]: run["source"] for run in answer["runs"] if run.get("source") for f in run["frames"].values()}
     texts = Texts(job.workspace.at("refs"), {file: text for file, text in snippets.items() if "#" in file})
-    match = msgspec.to_builtins(job.record("match"))
+    runs = [run for run, first in zip(answer["runs"], answer["first"]) if first["npz"]]
+    constructed = seen_class(runs)
+    match = _settled(msgspec.to_builtins(job.record("match")), constructed)
     checkpoint = _facts(job)
     best: Draft | None = None
     place = ""
     decoding: list[dict[str, Any]] = []
     started = f"function {way.where}" if way.called else " ".join(["entrypoint", way.where, *way.argv])
-    runs = [run for run, first in zip(answer["runs"], answer["first"]) if first["npz"]]
     files = _files(job) if not way.cwd else []  # paths in the code are as seen from where it was started
     for number, draft in enumerate(write(runs, texts, checkpoint, match, way.tree, started, files, kind == ALONE)):
         written = _written(job, draft.text, number)
@@ -225,9 +235,17 @@ def _drafted(job: "Job", way: Attempt, kind: str, tried: "list[records.Attempt]"
         interventions=[Intervention(**one) for one in answer["interventions"]],
         findings=[*fitted, *(own_data.findings(watched) if kind == "data" else [])],
         arguments=_arguments(match, runs),
+        made=constructed,
         draft=best,
     )
     return Seen(observation, answer, place, example if job.workspace.at(example).is_file() else "")
+
+
+def _settled(match: "dict[str, Any]", constructed: str) -> "dict[str, Any]":
+    """Of classes that fit alike take the one that upstream's own run made."""
+    several = [one for one in (match["best"], *match["twins"]) if one]
+    made = [one for one in several if f"{one['path']}:{one['qualname']}" == constructed]
+    return {**match, "best": made[0]} if len(made) == 1 else match
 
 
 def _reader(runs: "list[dict[str, Any]]") -> "list[Finding]":

@@ -103,6 +103,7 @@ class Observation(Part, frozen=True, kw_only=True):
     interventions: list[Intervention] = []
     findings: list[Finding] = []
     arguments: dict[str, Argument] = {}
+    made: str = ""  # the class that upstream's own run made for the checkpoint: tree/path:name
     draft: Draft | None = None
 
 

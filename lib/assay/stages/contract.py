@@ -111,7 +111,7 @@ def _claims(job: Job, module: Any, origin: str, functions: dict[str, str]) -> tu
     _, said = graph.task(job.experiment.model.task, checkpoint)
     _, named = graph.labels(checkpoint)
     supplied, questions = graph.function_claims(functions, _places(module, origin))
-    matched, which = found.of_match(job.record("match"))
+    matched, which = found.of_match(job.record("match"), probe.observation)
     uses = job.record("source").uses
     opened, order = found.of_uses(probe.observation, uses)
     said += opened + graph.graph_claims(checkpoint, probe) + named + supplied + matched

@@ -20,6 +20,9 @@ def patch(watch: Watch, torch: Any) -> None:
     for owner in (torch.Tensor, torch.nn.Module):
         replace(owner, "cuda", lambda original: _stays(watch))
         replace(owner, "to", lambda original: _to(watch, torch, original))
+    lazy = getattr(torch.nn.parameter, "UninitializedTensorMixin", None)
+    if lazy is not None:  # it lists what may be called before it is materialized, by identity
+        lazy._allowed_methods = [*lazy._allowed_methods, torch.Tensor.cuda, torch.Tensor.to]
     replace(torch.Tensor, "type", lambda original: _type(watch, original))
     for name in IDLE:
         replace(torch.cuda, name, lambda original, name=name: _idle(watch, name))

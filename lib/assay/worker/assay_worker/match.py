@@ -6,6 +6,7 @@ missing package would change is never guessed around: the candidate is blocked t
 
 from __future__ import annotations
 
+import inspect
 import os
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
@@ -141,11 +142,22 @@ def _exact(one: Tried) -> bool:
 
 
 def _preference(one: Tried) -> Tuple[Any, ...]:
-    """Order what makes the same model: what was guessed least, and is called most plainly."""
+    """Order what makes the same model: what loads nothing itself, was guessed least, and is called most plainly."""
     assert one.best
     guessed = sum(value.by in ("solved", "guess") for value in one.best.given.values())
     code = sum(value.form == "code" for value in one.best.given.values())
-    return (guessed, code, -_called(one))
+    return (_loads(one), guessed, code, -_called(one))
+
+
+def _loads(one: Tried) -> bool:
+    """Tell a factory that opens the weights itself: an adapter would open them from where there are none."""
+    if one.lab is None or one.candidate.get("kind") != "factory":
+        return False
+    try:
+        text = inspect.getsource(one.lab.maker.target)
+    except (OSError, TypeError):
+        return False
+    return "torch.load(" in text or ".load_state_dict(" in text
 
 
 def _called(one: Tried) -> int:

@@ -93,6 +93,7 @@ class Lab:
         return max(found, key=lambda trial: trial.score) if found else Trial(given, error=failure[:300])
 
     def _laid(self, given: Assignment, take: str, model: Any) -> Trial:
+        match_meta.materialize(model, [way.shapes for way in self.ways])
         shapes = match_meta.shapes(model)
         found = match_keys.best_fit(shapes, self.ways, match_meta.computed(model))
         known = match_meta.print_of(model) if found.outcome else ""

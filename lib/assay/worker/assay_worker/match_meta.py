@@ -182,6 +182,15 @@ def modules(made: Any) -> List[Tuple[str, Any]]:
     return [(f".{name}", one) for name, one in held.items() if isinstance(one, torch.nn.Module)]
 
 
+def materialize(model: Any, wanted: List[Shapes]) -> None:
+    """Give lazy parameters the shapes that the checkpoint has for them, as loading it will."""
+    lazy = getattr(getattr(sys.modules["torch"].nn, "parameter", None), "is_lazy", None)
+    for name, one in [*model.named_parameters(), *model.named_buffers()] if lazy is not None else ():
+        known = next((shapes[name][1] for shapes in wanted if name in shapes), None)
+        if lazy(one) and known is not None:
+            one.materialize(known, device="meta")
+
+
 def shapes(model: Any) -> Shapes:
     """List the tensors that a model would be loaded with."""
     import torch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 import shutil
 import sys
 from email.message import Message
@@ -14,6 +15,7 @@ from assay_worker.patching import Function, first, replace
 from assay_worker.tree_copy import full
 from assay_worker.watching import Watch
 
+MADE = re.compile(r"out|result|save|pred|dest|export|render", re.IGNORECASE)  # files that a run is to write
 TARGETS = ("filename", "dst", "output", "out", "path")
 ANSWERING = ("urlopen", "get", "post", "request")
 URLS = ("url", "file_url", "uri", "id", "repo_id", "repo_or_dir", "cmd", "command", "args")
@@ -218,11 +220,24 @@ def patch_folders(watch: Watch) -> None:
         replace(glob, name, lambda original: _glob(watch, original))
     replace(os, "listdir", lambda original: _listdir(watch, original))
     replace(os, "stat", lambda original: _stat(watch, original))
+    replace(os, "chdir", lambda original: _chdir(watch, original))
 
 
 def patch_shutil(watch: Watch, shutil: Any) -> None:
     """Let upstream empty a folder that is not there yet."""
     replace(shutil, "rmtree", lambda original: _rmtree(watch, original))
+
+
+def _chdir(watch: Watch, original: Function) -> Function:
+    def entered(path: Any) -> None:
+        windows = "\\" in str(path)
+        elsewhere = windows or (os.path.isabs(str(path)) and not watch.tree.inner(full(path) or ""))
+        if elsewhere and watch.by_tree() and not os.path.isdir(path):
+            watch.intervene(f"there is no folder {str(path)[:200]!r}: it stays where it is")
+            return
+        original(path)
+
+    return entered
 
 
 def _rmtree(watch: Watch, original: Function) -> Function:
@@ -273,6 +288,11 @@ def _stat(watch: Watch, original: Function) -> Function:
             checkpoint = watch.tree.checkpoint
             asked = full(path) if isinstance(path, (str, os.PathLike)) else None
             same = checkpoint and asked and os.path.basename(asked) == os.path.basename(checkpoint)
+            if not same and _looked_for(watch, asked or ""):
+                watch.intervene(
+                    f"there is no {str(path)[:200]!r}: taken to be there, for the given input is read for it"
+                )
+                return original(watch.tree.given, *args, **kwargs)
             if not same or watch.busy or not watch.tree.inner(asked or ""):
                 raise
             watch.intervene(f"there is no {watch.tree.inner(asked or '')}: the given checkpoint is put there")
@@ -282,6 +302,14 @@ def _stat(watch: Watch, original: Function) -> Function:
             return original(path, *args, **kwargs)
 
     return stat
+
+
+def _looked_for(watch: Watch, path: str) -> bool:
+    """Tell a sample that upstream looks for before it reads it, and that is not here: of the input's own kind."""
+    given, name = watch.tree.given, os.path.basename(path)
+    if not given or watch.busy or not path or not kind(path) or kind(path) != kind(given) or MADE.search(name):
+        return False
+    return watch.by_tree("genericpath", "posixpath", "pathlib")
 
 
 PATCHES: Dict[str, Callable[[Watch, Any], None]] = {

@@ -101,6 +101,7 @@ def install(watch: Watch) -> None:
     refusals.patch_folders(watch)
     sinks.patch_print(watch)
     readers.patch_open(watch)
+    readers.patch_input(watch)
 
 
 def _all(several: List[Patch]) -> Patch:
