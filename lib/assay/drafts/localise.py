@@ -7,15 +7,16 @@ import builtins
 import copy
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from assay.drafts import paths
 from assay.drafts.cut import HOLE, Piece, place
 from assay.drafts.flow import called
 from assay.drafts.modules import importable, top_names
 from assay.drafts.observed import MARK, MISSING, Values, ident
 from assay.drafts.reading import stored
-from assay.drafts.seen import INPUT, OWN, TREE, expression, is_json, parse_own, special
+from assay.drafts.seen import OWN, expression, is_json, parse_own, special
 
 DEVICE = re.compile(r"torch\.device\(|'(cuda|mps)(:\d+)?' if .* else 'cpu'$")
 THRESHOLD = re.compile(
@@ -142,31 +143,8 @@ class Localise(ast.NodeTransformer):
 
     def _redirected(self, node: ast.expr) -> bool:
         """Tell whether an expression puts a path together that the input was read in place of."""
-        text = self._text(node) if self.values.instead else None
+        text = paths.text(node, lambda name: self.values.of(self.full(name))) if self.values.instead else None
         return text is not None and posixpath.normpath(text) in self.values.instead
-
-    def _text(self, node: ast.expr) -> str | None:
-        """Put a text together of what its parts were in the first run; None where one is no text."""
-        if isinstance(node, ast.Constant):
-            return node.value if isinstance(node.value, str) else None
-        if isinstance(node, ast.Name):
-            held = self.values.of(self.full(node.id))
-            return held[0] if held and isinstance(held[0], str) else None
-        if isinstance(node, ast.FormattedValue):
-            return self._text(node.value) if node.format_spec is None else None
-        joins = isinstance(node, ast.Call) and called(node) == "join" and not node.keywords
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            parts = [self._text(node.left), self._text(node.right)]
-        elif isinstance(node, ast.JoinedStr):
-            parts = [self._text(value) for value in node.values]
-        elif joins and ast.unparse(node.func).endswith("path.join"):  # type: ignore[attr-defined]
-            parts = [self._text(value) for value in node.args]  # type: ignore[attr-defined]
-        else:
-            return None
-        known = [part for part in parts if part is not None]
-        if len(known) != len(parts) or not known:
-            return None
-        return posixpath.join(*known) if joins else "".join(known)
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
         if self._redirected(node):
@@ -381,23 +359,3 @@ def steady(pieces: list[Piece], own: list[set[str]], texts: Mapping[str, str]) -
         names = own[i] if piece.function is not None else set(counts)
         found |= {ident(n, i) for n in names if counts.get(n, 0) <= 1 and n not in loops}
     return found
-
-
-def paths_read(piece: Piece, events: list[Any]) -> dict[Any, str]:
-    """Give what the frame's own calls read: the span of the call, or its line and name, and the path."""
-    found: dict[Any, str] = {}
-    for event in events:
-        path = str(event.facts.get("path", ""))
-        if event.kind == "read" and event.steps and (path == INPUT or path.startswith(TREE)):
-            last = event.steps[-1]
-            same = last.frame == piece.step.frame or (last.file, last.qualname) == (piece.step.file, "<module>")
-            if same:
-                by_line = (last.span.line, str(event.facts.get("how", "")).split(".")[-1])
-                found[last.span if last.span.col is not None else by_line] = path
-    return found
-
-
-def places(files: Iterable[str]) -> frozenset[str]:
-    """Name the files and folders of a tree, as seen from its top."""
-    parts = [f.split("/")[1:] for f in files]
-    return frozenset("/".join(p[:i]) for p in parts for i in range(1, len(p) + 1))

@@ -11,8 +11,9 @@ from assay.drafts import seen
 from assay.drafts.cut import HOLE, CannotCut, Function, Piece, parsed, piece
 from assay.drafts.depends import on_input
 from assay.drafts.flow import Line, apart, backward
-from assay.drafts.localise import Localise, Scopes, own_names, paths_read, places, steady
+from assay.drafts.localise import Localise, Scopes, own_names, steady
 from assay.drafts.observed import MISSING, Values, ident, plain_name
+from assay.drafts.paths import paths_read, places
 from assay.drafts.reading import exposed_block
 from assay.drafts.seen import Event, Run, is_json, special
 
