@@ -1,38 +1,47 @@
 """A script that works on data of its own: what its two runs show, though no input of ours went in."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
-from assay.drafts.seen import leaves
+from assay.drafts.seen import leaves, mentions
 from assay.records import Finding, Labels
 
 OTHER = "other"  # something else than what has a word here
+CHANNELS = (1, 2, 3, 4)
 Run = Mapping[str, Any]
 
 
 def findings(runs: "Sequence[Run]", labels: "Sequence[Labels]", tree: str) -> "list[Finding]":
     """Tell what upstream gives its model, what it does with the answer, and whether it comes out the same twice."""
-    calls = _calls(runs[0]) if runs else []
+    calls = _calls(runs[0]) if runs and runs[0]["outcome"] == "ok" else []
     given = [next(leaves([c["args"], c["kwargs"]]), None) for c in calls]
     if not given or None in given:
         return []
     found = [*_given(given), *_names(runs[0], calls[0], labels, tree)]
-    steps = list(dict.fromkeys(e["how"] for e in runs[0]["events"] if e["is"] == "step"))
-    found += _activation(steps)
+    steps = list(dict.fromkeys(e["how"] for e in _steps(runs[0])))
+    found += _activation(steps, _heard(runs[0], calls))
     if _fed_back(calls):
         reason = "what the model answers beside its output is given back to it at the next call"
         found.append(Finding(id="io.stateful", value=True, tries=len(calls), identified=True, reason=reason))
-    if "sample" in steps and len(runs) > 1 and _shown(runs[0]) != _shown(runs[1]):
+    ended = len(runs) > 1 and runs[1]["outcome"] == "ok"
+    if ended and _drew_others(*runs[:2]) and _shown(runs[0]) != _shown(runs[1]):
         reason = "upstream draws at random from the answer, and two runs of it showed different things"
         found.append(Finding(id="io.deterministic", value=False, tries=2, identified=True, reason=reason))
     return found
 
 
-def _activation(steps: "Sequence[str]") -> "list[Finding]":
+def _heard(run: Run, calls: "Sequence[Mapping[str, Any]]") -> bool:
+    """Tell whether all that is done with the answer was heard: tensors of torch, and nothing else beside them."""
+    outputs = [call["outputs"] for call in calls]
+    types = {tensor["lib"] for tensor in leaves(outputs)}
+    dropped = any(kind.startswith("step:") for kind in run["counts"]) and not _steps(run)
+    return bool(run["counts"].get("hearing")) and types == {"torch"} and not mentions(outputs, "opaque") and not dropped
+
+
+def _activation(steps: "Sequence[str]", heard: bool) -> "list[Finding]":
     """Name what upstream's own lines do with the answer, in order; "none" only where all of it was plain arithmetic."""
     known = [word for word in steps if word != OTHER]
-    if not known and steps:
+    if not known and (steps or not heard):
         return []
     reason = "in this order, of what upstream's own lines do with the model's answer"
     reason = reason if known else "upstream's own lines do nothing with the answer but arithmetic and reshaping"
@@ -61,10 +70,18 @@ def _given(tensors: "Sequence[Any]") -> "Iterator[Finding]":
     types, shapes = {t["dtype"] for t in tensors}, {tuple(t["shape"]) for t in tensors}
     if len(types) == 1:
         yield Finding(id="pre.dtype", value=types.pop(), tries=len(tensors), identified=True, reason=reason)
-    shape = shapes.pop() if len(shapes) == 1 else ()
-    if len(shape) > 1:
-        size = list(shape[2:] or shape[1:])
+    size = _size(list(shapes.pop())) if len(shapes) == 1 else []
+    if size:
         yield Finding(id="pre.size", value=size, tries=len(tensors), identified=True, reason=reason)
+
+
+def _size(shape: "list[int]") -> "list[int]":
+    """Give what a shape has beside samples and channels, empty where these cannot be told."""
+    if len(shape) == 4 and shape[1] not in CHANNELS and shape[3] in CHANNELS:
+        return shape[1:3]
+    if len(shape) == 3 and shape[1] not in CHANNELS:  # a picture of its own, or steps in time
+        return []
+    return shape[2:] or shape[1:]
 
 
 def _names(run: Run, call: "Mapping[str, Any]", labels: "Sequence[Labels]", tree: str) -> "Iterator[Finding]":
@@ -72,7 +89,8 @@ def _names(run: Run, call: "Mapping[str, Any]", labels: "Sequence[Labels]", tree
     answer = next(leaves(call["outputs"]), None)
     count = answer["shape"][-1] if answer and answer["shape"] else 0
     read = {str(e["path"]).replace("@tree/", f"{tree}/", 1) for e in run["events"] if e["is"] == "read"}
-    fitting = [one for one in labels if one.count == count and one.where.rpartition(":")[0] in read]
+    whole = [one for one in labels if one.count == count and not one.first]
+    fitting = [one for one in whole if one.where.rpartition(":")[0] in read]
     if len({tuple(one.names) for one in fitting}) == 1:
         reason = f"{fitting[0].where} is read by the run, and has as many as the answer's last axis"
         for name, value in (("labels.names", fitting[0].names), ("labels.count", count)):
@@ -80,14 +98,28 @@ def _names(run: Run, call: "Mapping[str, Any]", labels: "Sequence[Labels]", tree
 
 
 def _fed_back(calls: "Sequence[Mapping[str, Any]]") -> bool:
-    """Tell whether each answer's further tensors go in again at the next call, beside the first one."""
-    pairs = [(_numbers(a["outputs"]), _numbers([b["args"], b["kwargs"]])) for a, b in pairwise(calls)]
-    return bool(pairs) and all(set(out[1:]) & set(given[1:]) for out, given in pairs)
+    """Tell whether each answer's further tensors go in again at the next call, beside the first one.
+
+    What a call only hands on, as it was given it, is no state.
+    """
+    given = [_numbers([call["args"], call["kwargs"]]) for call in calls]
+    made = [set(_numbers(call["outputs"])[1:]) - set(before) for call, before in zip(calls, given)]
+    return len(calls) > 1 and all(out & set(after[1:]) for out, after in zip(made, given[1:]))
 
 
 def _numbers(value: Any) -> "list[Any]":
     """Name the tensors in a value; tensors of the same numbers have one name."""
     return [one["tensor"] for one in leaves(value) if one["tensor"]]
+
+
+def _steps(run: Run) -> "list[Mapping[str, Any]]":
+    return [e for e in run["events"] if e["is"] == "step"]
+
+
+def _drew_others(one: Run, other: Run) -> bool:
+    """Tell whether two runs drew different things from the answer, as far as both went."""
+    drawn = [[e["drawn"] for e in _steps(run) if "drawn" in e] for run in (one, other)]
+    return any(a != b for a, b in zip(*drawn))
 
 
 def _shown(run: Run) -> "list[Any]":

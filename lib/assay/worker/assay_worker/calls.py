@@ -37,6 +37,7 @@ def begun(
     watch.calls += 1 if main or not watch.loaded else 0
     watch.begun += 1
     event: Dict[str, Any] = {"is": "call", "id": f"c{watch.begun}", "module": module, "method": method}
+    watch.mains |= {str(event["id"])} if main else set()
     event.update(main=main, args=[], kwargs={}, outputs=None, **({"within": within} if within else {}))
     if watch.begun > MOST_CALLS:
         watch.counts["call", ""] = watch.counts.get(("call", ""), 0) + 1

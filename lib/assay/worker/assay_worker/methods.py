@@ -6,7 +6,7 @@ import functools
 from types import FunctionType
 from typing import Any, Dict, Optional, Tuple
 
-from assay_worker import torch_modules
+from assay_worker import steps, torch_modules
 from assay_worker.patching import MARK, Function
 from assay_worker.watching import Watch
 
@@ -57,6 +57,7 @@ def _waited(watch: Watch, waiting: Waiting, original: FunctionType) -> Any:
             watch.left()
     if waiting.event is not None:
         waiting.event["outputs"] = watch.whole(outputs)
+        steps.answered(watch, waiting.event["main"], outputs)
     return outputs
 
 
@@ -83,6 +84,8 @@ def let_go_before(watch: Watch, original: Function) -> Function:
             for base, found in watch.followed.items():
                 for name, function in found.items():
                     setattr(base, name, function)
+        else:
+            steps.compiled(watch)
         return original(obj, *args, **kwargs)
 
     return script

@@ -6,7 +6,7 @@ import sys
 from types import FrameType
 from typing import Any, Dict, List, Optional, Tuple
 
-from assay_worker import calls, methods, stack
+from assay_worker import calls, methods, stack, steps
 from assay_worker.patching import Function, replace
 from assay_worker.watching import Watch
 
@@ -254,6 +254,7 @@ def record(watch: Watch, module: Any, method: str, act: Any, args: Tuple[Any, ..
     with watch.modelling(event["id"], _hold_tensors(args, kwargs)):
         outputs = act()
     event["outputs"] = watch.whole(outputs)
+    steps.answered(watch, event["main"], outputs)
     return outputs
 
 

@@ -45,6 +45,8 @@ class Watch:
         self.source, self.after = "", {}  # type: str, Dict[str, Any]
         self.wanted = ""  # the one weights file that is not there, for which the checkpoint stands in
         self.calls, self.begun, self.called_at, self.ended = 0, 0, "", False
+        self.mains: Set[str] = set()  # calls of the model with the checkpoint
+        self.answers: Any = None  # tensors that rest on its answers, where steps are heard
         self.loaded: List[Any] = []  # modules that have the checkpoint's weights
         self.origins: Dict[int, str] = {}  # where a tensor's numbers lie -> the file they came from
         self.covered: Set[int] = set()  # parameters that some file gave
@@ -155,6 +157,10 @@ class Watch:
         """Name the call that is under way, "" when none is."""
         under_way = getattr(self._local, "calls", [])
         return under_way[-1][0] if under_way else ""
+
+    def in_model(self) -> bool:
+        """Tell whether a call of the model with the checkpoint is under way."""
+        return any(call in self.mains for call, _ in getattr(self._local, "calls", []))
 
     def entered(self, call: str, tensors: bool) -> None:
         """Hear that a call is under way, and whether it was given tensors."""
