@@ -50,6 +50,7 @@ def test_what_the_model_is_given() -> None:
         ((1, 3, 400), [400]),
         ((1, 784), [784]),
         ((7,), None),
+        ((1, 1), None),  # one word
     ],
 )
 def test_a_size_is_of_no_samples_and_no_channels(shape: Any, size: Any) -> None:

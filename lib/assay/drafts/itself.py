@@ -13,8 +13,6 @@ from assay.drafts.program import Program
 from assay.drafts.reading import names
 from assay.drafts.seen import CHECKPOINT, Event, Span
 
-NETWORK = ident("network", 0)
-
 
 def asked(program: Program, construction: str, events: Iterable[Event]) -> Program | None:
     """Let lines that ask the network for more than its answer ask one made anew; None where none does."""
@@ -23,15 +21,18 @@ def asked(program: Program, construction: str, events: Iterable[Event]) -> Progr
     if not construction or not any(names(line.node) & models for line in every):
         return None
     loads = _loading(program, events)
+    network = ident("network", len(program.pieces))  # of no frame: one may have a variable of that name
     kept = [line for line in program.before if not _binds(line.node, models) and not _loads(line.node, loads)]
     made = ast.parse(construction).body[0]
     assert isinstance(made, ast.Assign)
     made.targets = [ast.Name("model", ast.Store())]
     ready = ast.parse("model.eval()").body[0]
-    first = [_renamed(Line(ast.fix_missing_locations(node), ""), {"model"}) for node in (made, ready)]
-    before = [*first, *(_renamed(line, models) for line in kept)]
-    after = [_renamed(line, models) for line in program.after]
-    return program._replace(before=before, after=after, helpers=[_renamed(line, models) for line in program.helpers])
+    first = [_renamed(Line(ast.fix_missing_locations(node), ""), {"model"}, network) for node in (made, ready)]
+    before = [*first, *(_renamed(line, models, network) for line in kept)]
+    after = [_renamed(line, models, network) for line in program.after]
+    return program._replace(
+        before=before, after=after, helpers=[_renamed(line, models, network) for line in program.helpers]
+    )
 
 
 def _mentioned(node: ast.AST) -> set[str]:
@@ -58,11 +59,11 @@ def _binds(node: ast.stmt, models: set[str]) -> bool:
     return isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in models
 
 
-def _renamed(line: Line, models: set[str]) -> Line:
+def _renamed(line: Line, models: set[str], network: str) -> Line:
     made = copy.deepcopy(line.node)
     for node in ast.walk(made):
         if isinstance(node, ast.Name) and node.id in models:
-            node.id = NETWORK
+            node.id = network
         elif isinstance(node, ast.arg) and node.arg in models:
-            node.arg = NETWORK
+            node.arg = network
     return Line(made, line.where)

@@ -71,7 +71,7 @@ def _given(tensors: "Sequence[Any]") -> "Iterator[Finding]":
     if len(types) == 1:
         yield Finding(id="pre.dtype", value=types.pop(), tries=len(tensors), identified=True, reason=reason)
     size = _size(list(shapes.pop())) if len(shapes) == 1 else []
-    if size:
+    if any(length > 1 for length in size):
         yield Finding(id="pre.size", value=size, tries=len(tensors), identified=True, reason=reason)
 
 

@@ -25,7 +25,7 @@ class Watched:
         self.events: list[dict[str, Any]] = []
         self.interventions: list[dict[str, str]] = []
 
-    def frame(self, name: str, file: str, qualname: str, **values: Any) -> None:
+    def frame(self, name: str, file: str, qualname: str, /, **values: Any) -> None:
         first = 1 if qualname == "<module>" else min(_first(self._function(file, qualname)))
         module = "__main__" if qualname == "<module>" else file.replace("/", ".")
         self.frames[name] = {
