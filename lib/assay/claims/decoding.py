@@ -180,9 +180,17 @@ def _defined(names: "set[str]", texts: "Mapping[str, str]", files: "Collection[s
 
 
 def _words(
-    function: ast.FunctionDef, upstream: "Mapping[str, ast.FunctionDef]", rest: "set[str]", depth: int = 0
+    function: ast.FunctionDef,
+    upstream: "Mapping[str, ast.FunctionDef]",
+    rest: "set[str]",
+    depth: int = 0,
+    met: "dict[str, int] | None" = None,
 ) -> "Iterator[str]":
-    """Give the words for what is called in order; `rest` gets the names of what is neither known nor upstream's."""
+    """Give the words for what is called in order; `rest` gets the names of what is neither known nor upstream's.
+
+    `met` says how deep each function was looked into: again only from further out.
+    """
+    met = {} if met is None else met
     for node in _ordered(function):
         if _is_largest(node):
             yield "argmax"
@@ -190,7 +198,9 @@ def _words(
         if name in KNOWN:
             yield KNOWN[name]
         elif name in upstream and name not in PASSED and depth < DEEPEST and upstream[name] is not function:
-            yield from _words(upstream[name], upstream, rest, depth + 1)
+            if met.setdefault(name, DEEPEST) > depth:
+                met[name] = depth
+                yield from _words(upstream[name], upstream, rest, depth + 1, met)
         elif name not in PASSED:
             rest.add(name)
 
@@ -234,7 +244,7 @@ def _chosen(function: ast.FunctionDef) -> "Iterator[tuple[str, int]]":
 def _number(node: "ast.expr | None") -> "int | None":
     try:
         value = ast.literal_eval(node) if node is not None else None
-    except ValueError:
+    except (ValueError, TypeError):
         return None
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 

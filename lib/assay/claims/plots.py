@@ -21,8 +21,9 @@ def rows(seen: "Observation | None", texts: "Mapping[str, str]") -> "list[Claim]
     path = seen.attempts[-1].entry.partition(":")[0].partition("#")[0]
     for name, count in given.items():
         for drawing in _drawings(texts.get(path, ""), set(given)):
-            named = dict(_labelled(drawing, name))
-            if len(named) >= FEWEST and max(named) < count:
+            named = {} if _bound_again(drawing, name) else dict(_labelled(drawing, name))
+            told = {label for label, _ in named.values()}
+            if len(named) == len(told) >= FEWEST and max(named) < count:
                 return [_claim(count, name, named, path, texts)]
     return []
 
@@ -74,6 +75,11 @@ def _drawings(text: str, names: "set[str]") -> "Iterator[ast.FunctionDef]":
     except (SyntaxError, ValueError, RecursionError):
         return
     yield from (f for f in functions if names <= {a.arg for a in (*f.args.args, *f.args.kwonlyargs)})
+
+
+def _bound_again(function: ast.FunctionDef, name: str) -> bool:
+    """Tell whether a function makes something else of an argument: its rows may be no rows then."""
+    return any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) for n in ast.walk(function))
 
 
 def _labelled(function: ast.FunctionDef, name: str) -> "Iterator[tuple[int, tuple[str, int]]]":
