@@ -73,20 +73,28 @@ def _nested(node: ast.expr, value: Any, name: str, tensors: dict[str, ast.expr])
     """Name the tensors in a tuple, list or dict that the model is given, each as a part of it."""
     if isinstance(value, dict) and "tensor" in value:
         return _named(_bare(node), name, tensors)
-    if not isinstance(node, (ast.Name, ast.Subscript, ast.Attribute, ast.List, ast.Tuple)):
+    if not isinstance(node, (ast.Name, ast.Subscript, ast.Attribute, ast.List, ast.Tuple, ast.Dict)):
         raise CannotCut("the model is given tensors inside a list or a dict that is made in the call")
     inner = value.get("tuple", value) if isinstance(value, dict) else value
     pairs = list(inner.items()) if isinstance(inner, dict) else list(enumerate(inner))
     if not isinstance(inner, (dict, list)) or not all(any(True for _ in leaves(v)) for _, v in pairs):
         raise CannotCut("the model is given tensors inside a list or a dict, and more than tensors in it")
-    parts: list[ast.expr] = [ast.Subscript(node, ast.Constant(k), ast.Load()) for k, _ in pairs]
-    elements = node.elts if isinstance(node, (ast.List, ast.Tuple)) else []
-    if len(elements) == len(pairs) and not any(isinstance(e, ast.Starred) for e in elements):
-        parts = elements
+    written = _elements(node)
+    whole: list[ast.expr] = [ast.Subscript(node, ast.Constant(k), ast.Load()) for k, _ in pairs]
+    parts = list(written.values()) if list(written) == [k for k, _ in pairs] else whole
     made = [_nested(part, v, name, tensors) for part, (_, v) in zip(parts, pairs)]
     if isinstance(inner, dict):
         return dict(zip(inner, made))
     return made if isinstance(value, list) else tuple(made)
+
+
+def _elements(node: ast.expr) -> dict[Any, ast.expr]:
+    """Give what a list, tuple or dict is written out of, by place or key; nothing where that cannot be told."""
+    if isinstance(node, ast.Dict):
+        plain = all(isinstance(key, ast.Constant) for key in node.keys)
+        return {k.value: v for k, v in zip(node.keys, node.values) if isinstance(k, ast.Constant)} if plain else {}
+    elements = node.elts if isinstance(node, (ast.List, ast.Tuple)) else []
+    return {} if any(isinstance(e, ast.Starred) for e in elements) else dict(enumerate(elements))
 
 
 def _bare(node: ast.expr) -> ast.expr:
