@@ -88,7 +88,7 @@ def _is_class(node: ast.AST, qualname: str) -> bool:
 def _named_so(target: ast.expr) -> bool:
     """Tell self.num_classes, or num_classes of a class, by any of its usual spellings."""
     name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
-    return name in ("num_classes", "n_classes", "nb_classes", "nclasses", "nc")
+    return name in ("num_classes", "n_classes", "nb_classes", "nclasses")
 
 
 def grey(seen: "Observation | None") -> "list[Claim]":
@@ -144,9 +144,9 @@ def _upstream(draft: Draft, texts: "Mapping[str, str]", files: "Collection[str]"
     modules = [n.module for n in ast.walk(ast.parse(draft.text)) if isinstance(n, ast.ImportFrom) and n.module]
     ends = tuple(f"/{m.replace('.', '/')}{tail}" for m in modules for tail in (".py", "/__init__.py"))
     paths = [p for p in files if p.endswith(ends)]
-    beside = [_functions(q, texts) for q in dict.fromkeys(q for p in paths for q in _handed_on(p, texts, files))]
-    # which of two of one name is handed on is not looked at
-    found = {n: f for one in beside for n, f in one.items() if sum(n in other for other in beside) == 1}
+    found: dict[str, ast.FunctionDef] = {}
+    for path in paths:
+        found.update(_handed_on(path, texts, files))
     for path in paths:
         found.update(_functions(path, texts))
     return found
@@ -156,12 +156,20 @@ def _functions(path: str, texts: "Mapping[str, str]") -> "dict[str, ast.Function
     return {n.name: n for n in ast.walk(_parsed(path, texts)) if isinstance(n, ast.FunctionDef)}
 
 
-def _handed_on(path: str, texts: "Mapping[str, str]", files: "Collection[str]") -> "Iterator[str]":
-    """Give the files beside an __init__.py that it takes functions from to hand them on."""
-    if path.endswith("/__init__.py"):
-        taken = [n for n in _parsed(path, texts).body if isinstance(n, ast.ImportFrom) and n.level == 1 and n.module]
-        beside = (path.replace("__init__", str(n.module).replace(".", "/")) for n in taken)
-        yield from (p for p in beside if p in files)
+def _handed_on(path: str, texts: "Mapping[str, str]", files: "Collection[str]") -> "dict[str, ast.FunctionDef]":
+    """Give the functions that an __init__.py takes by name from files beside it, to hand them on."""
+    found: dict[str, ast.FunctionDef] = {}
+    for node in _parsed(path, texts).body if path.endswith("/__init__.py") else ():
+        if not isinstance(node, ast.ImportFrom) or node.level != 1 or not node.module:
+            continue
+        beside = path.replace("__init__", node.module.replace(".", "/"))
+        top = _parsed(beside, texts).body if beside in files else []
+        taken = {alias.name: alias.asname or alias.name for alias in node.names}
+        every = "*" in taken
+        found |= {
+            taken.get(f.name, f.name): f for f in top if isinstance(f, ast.FunctionDef) and (every or f.name in taken)
+        }
+    return found
 
 
 def _parsed(path: str, texts: "Mapping[str, str]") -> ast.Module:

@@ -7,14 +7,14 @@ from assay.claims.found import cited
 from assay.drafts.flow import called
 from assay.records import Claim, Evidence, Observation
 
-DRAWN = ("plot", "fill_between", "scatter", "step", "bar", "semilogy", "stem")
+DRAWN = ("plot", "step", "semilogy")
 FEWEST = 2
 
 
 def rows(seen: "Observation | None", texts: "Mapping[str, str]") -> "list[Claim]":
-    """Count the rows of an answer of which upstream plots several, each with a name of its own."""
+    """Count the rows of an answer in 0..1 of which upstream plots several, each with a name of its own."""
     draft = seen.draft if seen is not None else None
-    if seen is None or draft is None or "postprocess" not in draft.functions:
+    if seen is None or draft is None or "postprocess" not in draft.functions or not _likelihoods(seen):
         return []
     function = next((n for n in ast.walk(ast.parse(draft.text)) if _is_named(n, "postprocess")), None)
     given = _returned(function) if isinstance(function, ast.FunctionDef) else {}
@@ -26,6 +26,13 @@ def rows(seen: "Observation | None", texts: "Mapping[str, str]") -> "list[Claim]
             if len(named) == len(told) >= FEWEST and max(named) < count:
                 return [_claim(count, name, named, path, texts)]
     return []
+
+
+def _likelihoods(seen: Observation) -> bool:
+    """Tell whether all that the model answered lay in 0..1; rows of anything else are no classes."""
+    facts = [one for run in seen.runs if run.first for one in run.first.outputs]
+    ends = [(one.minimum, one.maximum) for one in facts]
+    return bool(ends) and all(low is not None and high is not None and low >= 0 and high <= 1 for low, high in ends)
 
 
 def _claim(count: int, name: str, named: "dict[int, tuple[str, int]]", path: str, texts: "Mapping[str, str]") -> Claim:

@@ -204,7 +204,7 @@ def _lifted(lines: list[Line], params: dict[str, tuple[Any, str]]) -> list[Line]
     made = []
     for line in lines:
         node = copy.deepcopy(line.node)
-        for call in [n for n in ast.walk(node) if isinstance(n, ast.Call)]:
+        for call in [n for n in ast.walk(node) if isinstance(n, ast.Call)] if line.where else ():  # else it is ours
             for keyword in call.keywords:
                 if _is_threshold(keyword.arg or "", keyword.value):
                     keyword.value = _param(str(keyword.arg), keyword.value, line.where, params)

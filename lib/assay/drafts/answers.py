@@ -13,6 +13,7 @@ from assay.drafts.observed import MARK, Values, plain_name
 from assay.drafts.reading import names
 from assay.drafts.seen import Span
 
+WORKING = ("softmax", "log_softmax", "sigmoid", "argmax", "topk", "multinomial")
 CLOCKS = ("time", "perf_counter", "process_time", "monotonic", "tic", "toc", "getTickCount", "Event", "elapsed_time")
 PICTURES = {"imwrite": 1, "imsave": 1, "imshow": 1, "save_image": 0, "toimage": 0}
 EACH, PICTURE, VALUE, NAMED, RANKED, LISTED = "each box", "picture", "value", "named values", "ranked labels", "list"
@@ -162,11 +163,14 @@ def _as_picture(shown: ast.expr, call: ast.Call) -> ast.expr:
 def _consumed(lines: list[Line], tainted: set[str], opaque: set[str]) -> Answer | None:
     """Find the value that printing, drawing or writing takes first, and that everything shown comes from."""
     for i, line in enumerate(lines):
-        displayed = line.node.value if isinstance(line.node, ast.Expr) else None  # by a notebook
-        if isinstance(displayed, ast.Name) and displayed.id in tainted and _kept(lines[:i], displayed.id):
-            return _structure(lines[:i], displayed.id)
+        displayed = _displayed(line)
+        if displayed in tainted and _kept(lines[:i], displayed) and not _worked_on(lines[i + 1 :], tainted):
+            return _structure(lines[:i], displayed)
         if clocked(line.node) or not _outlets(line.node):
             continue
+        worked = _direct(line.node, tainted) if _worked_on([line], tainted) else None
+        if worked is not None:
+            return Answer(lines[:i], worked, VALUE)
         free = {n for n in _free(line.node) if n in tainted and n != HOLE and _kept(lines[:i], n)}
         if free & opaque:
             return _attributes(lines[:i], line.node, tainted)
@@ -178,6 +182,18 @@ def _consumed(lines: list[Line], tainted: set[str], opaque: set[str]) -> Answer 
         if direct is not None:
             return Answer(lines[:i], direct, VALUE)
     return None
+
+
+def _displayed(line: Line) -> str:
+    """Name the variable that stands by itself in a notebook, which shows it; "" for any other line."""
+    alone = isinstance(line.node, ast.Expr) and isinstance(line.node.value, ast.Name) and ".ipynb#" in line.where
+    return line.node.value.id if alone else ""  # type: ignore[attr-defined]
+
+
+def _worked_on(lines: list[Line], tainted: set[str]) -> bool:
+    """Tell whether lines turn the answer into likelihoods or choices: what came before is not what is shown."""
+    calls = [n for line in lines for n in ast.walk(line.node) if isinstance(n, ast.Call)]
+    return any(called(call) in WORKING and names(call) & tainted for call in calls)
 
 
 def _attributes(lines: list[Line], node: ast.stmt, tainted: set[str]) -> Answer | None:

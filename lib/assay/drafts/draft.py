@@ -82,7 +82,8 @@ def _drafted(writer: _Writer, runs: list[Run], match: Mapping[str, Any] | None) 
     writer.watched = True
     writer.build(whole, runs, match)
     if writer.anew:
-        whole = itself.asked(whole, writer.construction, runs[0].events) or whole
+        words = writer.checkpoint.get("words", ())
+        whole = itself.asked(whole, writer.construction, runs[0].events, words) or whole
     if many:
         writer.loop(whole, runs, writer.texts)
     else:

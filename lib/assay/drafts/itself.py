@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from assay.drafts import flow, own_steps
 from assay.drafts.cut import place
 from assay.drafts.flow import Line
 from assay.drafts.observed import ident
@@ -14,13 +15,20 @@ from assay.drafts.reading import names
 from assay.drafts.seen import CHECKPOINT, Event, Span
 
 
-def asked(program: Program, construction: str, events: Iterable[Event]) -> Program | None:
-    """Let lines that ask the network for more than its answer ask one made anew; None where none does."""
+def asked(
+    program: Program, construction: str, events: Iterable[Event], weights: Collection[str] = ()
+) -> Program | None:
+    """Let lines that ask the network for more than its answer ask one made anew; None where none does, or may not.
+
+    `weights` are words of the names in the checkpoint: a step that rests on one of them needs the loaded network.
+    """
     every = [*program.before, *program.after, *program.helpers]
     models = {n for line in every for n in _mentioned(line.node) if program.values.is_model(n)}
     if not construction or not any(names(line.node) & models for line in every):
         return None
     loads = _loading(program, events)
+    if not _may(program, construction, models, loads, weights):
+        return None
     network = ident("network", len(program.pieces))  # of no frame: one may have a variable of that name
     kept = [line for line in program.before if not _binds(line.node, models) and not _loads(line.node, loads)]
     made = ast.parse(construction).body[0]
@@ -33,6 +41,34 @@ def asked(program: Program, construction: str, events: Iterable[Event]) -> Progr
     return program._replace(
         before=before, after=after, helpers=[_renamed(line, models, network) for line in program.helpers]
     )
+
+
+def _may(program: Program, construction: str, models: set[str], loads: set[Span], weights: Collection[str]) -> bool:
+    """Tell whether a network without weights can take the steps that are asked of it."""
+    made = ast.parse(construction).body[0]
+    called = made.value.func if isinstance(made, ast.Assign) and isinstance(made.value, ast.Call) else None
+    known = own_steps.methods(ast.unparse(called).split(".")[-1], program.texts) if called is not None else None
+    if known is None:
+        return False
+    dropped = [line.node for line in program.before if _loads(line.node, loads)]
+    words = {flow.called(n) for node in dropped for n in ast.walk(node) if isinstance(n, ast.Call)}
+    if not all(own_steps.loads_only(known[word]) for word in words if word in known):
+        return False
+    steps = [x.node for x in [*program.before, *program.after, *program.helpers] if not _sets_up(x.node, models)]
+    asked = {n.attr for s in steps for n in ast.walk(s) if isinstance(n, ast.Attribute) and _is_model(n.value, models)}
+    return own_steps.free(asked, known, weights)
+
+
+def _sets_up(node: ast.stmt, models: set[str]) -> bool:
+    """Tell a statement that only sets or calls something of the network: net.load_anchors(...), net.least = 0.3."""
+    if isinstance(node, ast.Assign):
+        return isinstance(node.targets[0], ast.Attribute) and _is_model(node.targets[0].value, models)
+    call = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and _is_model(call.func.value, models)
+
+
+def _is_model(node: ast.expr, models: set[str]) -> bool:
+    return isinstance(node, ast.Name) and node.id in models
 
 
 def _mentioned(node: ast.AST) -> set[str]:

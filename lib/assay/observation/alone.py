@@ -7,6 +7,7 @@ from assay.drafts.seen import leaves, mentions
 from assay.records import Finding, Labels
 
 OTHER = "other"  # something else than what has a word here
+CHOICES = ("argmax", "sample")
 CHANNELS = (1, 2, 3, 4)
 Run = Mapping[str, Any]
 
@@ -23,11 +24,17 @@ def findings(runs: "Sequence[Run]", labels: "Sequence[Labels]", tree: str) -> "l
     if _fed_back(calls):
         reason = "what the model answers beside its output is given back to it at the next call"
         found.append(Finding(id="io.stateful", value=True, tries=len(calls), identified=True, reason=reason))
+    return found + (_chance(runs) if "sample" in steps else [])
+
+
+def _chance(runs: "Sequence[Run]") -> "list[Finding]":
+    """Say that chance decides, where two runs drew and showed different things; else that it is not known."""
     ended = len(runs) > 1 and runs[1]["outcome"] == "ok"
     if ended and _drew_others(*runs[:2]) and _shown(runs[0]) != _shown(runs[1]):
         reason = "upstream draws at random from the answer, and two runs of it showed different things"
-        found.append(Finding(id="io.deterministic", value=False, tries=2, identified=True, reason=reason))
-    return found
+        return [Finding(id="io.deterministic", value=False, tries=2, identified=True, reason=reason)]
+    reason = "upstream draws from the answer, and its two runs do not tell whether at random"
+    return [Finding(id="io.deterministic", value=None, tries=2, reason=reason)]
 
 
 def _heard(run: Run, calls: "Sequence[Mapping[str, Any]]") -> bool:
@@ -44,6 +51,7 @@ def _activation(steps: "Sequence[str]", heard: bool) -> "list[Finding]":
     if not known and (steps or not heard):
         return []
     reason = "in this order, of what upstream's own lines do with the model's answer"
+    reason += ", beside other functions" if OTHER in steps else ""
     reason = reason if known else "upstream's own lines do nothing with the answer but arithmetic and reshaping"
     return [Finding(id="post.activation", value=", ".join(known) or "none", tries=1, identified=True, reason=reason)]
 
@@ -85,11 +93,12 @@ def _size(shape: "list[int]") -> "list[int]":
 
 
 def _names(run: Run, call: "Mapping[str, Any]", labels: "Sequence[Labels]", tree: str) -> "Iterator[Finding]":
-    """Name what the answer chooses from: a list of names that the run read, as long as the answer's last axis."""
+    """Name what is chosen by the answer: a table by number that the run read, as long as the answer's last axis."""
     answer = next(leaves(call["outputs"]), None)
     count = answer["shape"][-1] if answer and answer["shape"] else 0
     read = {str(e["path"]).replace("@tree/", f"{tree}/", 1) for e in run["events"] if e["is"] == "read"}
-    whole = [one for one in labels if one.count == count and not one.first]
+    chosen = any(step["how"] in CHOICES for step in _steps(run))  # else a list of that length may be of anything
+    whole = [one for one in labels if one.keyed and one.count == count and not one.first] if chosen else []
     fitting = [one for one in whole if one.where.rpartition(":")[0] in read]
     if len({tuple(one.names) for one in fitting}) == 1:
         reason = f"{fitting[0].where} is read by the run, and has as many as the answer's last axis"

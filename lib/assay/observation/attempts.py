@@ -26,6 +26,7 @@ HOLDS_INPUT = re.compile(
 )
 HOLDS_FOLDER = re.compile(r"dir|folder|root|imgs|images", re.I)
 HOLDS_OUT = re.compile(r"out|save|result|dest|export|log", re.I)
+WRITES = re.compile(r"^(out|output|save|saved|result|results|dest|destination|export|target)s?(_|$)", re.I)
 HOLDS_MADE = re.compile(
     r"^(de\w+ed|enhanced|restored|generated|predicted|processed|cleaned|separated|converted|upscaled|"
     r"colou?ri[sz]ed|synthesi[sz]ed|reconstructed|styli[sz]ed)(_|$)",
@@ -308,7 +309,7 @@ def role_of(option: Option, value: Any, source: Source, tree: str) -> str:
         value = "".join(re.findall(r"['\"]([^'\"]*)['\"]", str(value.get("unknown", ""))))
     by_value = _by_value(value, source, tree) if isinstance(value, str) else ""
     name = option.dest or option.flags[-1].lstrip("-")
-    made = HOLDS_MADE.match(name) or (HOLDS_OUT.search(name) and not HOLDS_INPUT.match(name))
+    made = HOLDS_MADE.match(name) or WRITES.match(name) or (HOLDS_OUT.search(name) and not HOLDS_INPUT.match(name))
     if made and by_value != CHECKPOINT:
         return OUT
     if by_value:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from assay.records import ArrayFacts, Finding, Watched
 
+CHANNELS = 16  # a recording has no more
+
 
 def findings(runs: "Sequence[Watched]") -> "list[Finding]":
     """Tell type, size and whether it is affine, from the tensors that the file and its variants became.
@@ -18,7 +20,8 @@ def findings(runs: "Sequence[Watched]") -> "list[Finding]":
     found = []
     if len({one.dtype for one in facts}) == 1:
         found.append(Finding(id="pre.dtype", value=facts[0].dtype, tries=len(facts), identified=True))
-    sizes = {tuple(one.shape[2:] or one.shape[1:]) for one in facts}
+    same = len({tuple(one.shape) for one in facts}) == 1
+    sizes = {_size(one.shape) for one in facts} - {()} if same else set()
     cut = next((name for name in firsts if name.startswith("half")), "")
     if cut and len(sizes) == 1:
         found.append(Finding(id="pre.size", value=list(sizes.pop()), tries=len(facts), identified=True, evidence=[cut]))
@@ -27,6 +30,12 @@ def findings(runs: "Sequence[Watched]") -> "list[Finding]":
         reason = "the file and the same at half its values become the same tensor"
         found.append(Finding(id="pre.affine", value=False, tries=len(facts), identified=True, reason=reason))
     return found
+
+
+def _size(shape: "list[int]") -> "tuple[int, ...]":
+    """Give what a shape has beside samples and channels; () where steps and features cannot be told apart."""
+    steps_last = len(shape) != 3 or shape[1] <= CHANNELS < shape[2]
+    return tuple(shape[2:] or shape[1:]) if steps_last else ()
 
 
 def _alike(a: ArrayFacts, b: ArrayFacts) -> bool:

@@ -272,8 +272,10 @@ def _arguments(match: "dict[str, Any]", runs: "list[dict[str, Any]]") -> "dict[s
 
 def _facts(job: "Job") -> "dict[str, Any]":
     """Say of the checkpoint what an adapter's build has to know; its tensors are the match's affair."""
-    checkpoint = msgspec.to_builtins(msgspec.structs.replace(job.record("checkpoint"), tensors=[]))
-    return {**job.named_checkpoint(), **checkpoint}
+    record = job.record("checkpoint")
+    checkpoint = msgspec.to_builtins(msgspec.structs.replace(record, tensors=[]))
+    words = sorted({word for tensor in record.tensors for word in tensor.name.split(".")})
+    return {**job.named_checkpoint(), **checkpoint, "words": words}
 
 
 def _written(job: "Job", text: str, number: int) -> str:

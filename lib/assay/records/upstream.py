@@ -206,6 +206,7 @@ class Labels(Part, frozen=True, kw_only=True):
     names: list[str]
     count: int
     first: int = 0  # the number of the first name
+    keyed: bool = False  # a table by number, not a list
 
 
 class Fact(Part, frozen=True, kw_only=True):

@@ -79,8 +79,8 @@ class Names:
     def _in_code(self) -> "list[Labels | None]":
         found = []
         for file in self.index.files.values():
-            named = [(n, v) for n, values in file.assigned.items() if CALLED.fullmatch(n) for v in values]
-            made = [(name, node) for name, node in named if isinstance(node, MADE)]
+            once = [(n, values[0]) for n, values in file.assigned.items() if CALLED.fullmatch(n) and len(values) == 1]
+            made = [(name, node) for name, node in once if isinstance(node, MADE)]
             hidden = {*file.defs, *file.imports, *tables.changed(file.tree, file.text)} if made else set()
             # one line or many: a list of one or two names in small letters is more often something else
             found += [
@@ -129,4 +129,4 @@ def _labels(where: str, value: Any) -> "Labels | None":
     first = numbers[0]
     if abs(first) > MOST_NAMES or (isinstance(value, dict) and numbers != list(range(first, first + len(names)))):
         return None
-    return Labels(where=where, names=names[:MOST_NAMES], count=len(names), first=first)
+    return Labels(where=where, names=names[:MOST_NAMES], count=len(names), first=first, keyed=isinstance(value, dict))

@@ -77,7 +77,7 @@ class Tree:
         if hit is None:
             return Local(around, module)
         found = self._with_names(hit, module, names)
-        if not (rest or found.files or posixpath.join(folder, "__init__.py") in self.files):
+        if names and not (rest or found.files or posixpath.join(folder, "__init__.py") in self.files):
             return Local(around, f"{module}{names[0]}")  # a plain folder has no names but its modules
         return Local([*around, *found.files], found.missing)
 

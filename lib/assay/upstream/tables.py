@@ -10,6 +10,7 @@ from assay.upstream.index import statements
 
 DEEPEST, MOST, EFFORT = 6, 2_000, 200_000
 Assigned = Mapping[str, Sequence[ast.expr]]
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 COMPREHENSIONS = (ast.ListComp, ast.GeneratorExp, ast.DictComp)
 ORDERLESS = ("set", "frozenset", "sorted", "len", "max", "min", "sum", "bool")  # of a set they say what it is
@@ -38,7 +39,17 @@ def changed(tree: ast.Module, text: str) -> "set[str]":
     inner = [node for node in ast.walk(tree) if isinstance(node, ast.Global)] if "global " in text else []
     outer = [s for s in statements(tree.body) if not isinstance(s, DEFINITIONS)]
     parts = (part for s in outer for part in ast.walk(s))
-    return {name for part in (*inner, *parts) for name in _changes(part)}
+    below = {name for function in ast.walk(tree) if isinstance(function, FUNCTIONS) for name in _in_place(function)}
+    return below | {name for part in (*inner, *parts) for name in _changes(part)}
+
+
+def _in_place(function: "ast.FunctionDef | ast.AsyncFunctionDef") -> "set[str]":
+    """Name what a function changes and does not bind: a list of the module's needs no `global` for that."""
+    inner = list(ast.walk(function))
+    own = {n.id for n in inner if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    own |= {n.arg for n in inner if isinstance(n, ast.arg)}
+    calls = {n for n in inner if isinstance(n, (ast.Call, ast.Subscript, ast.Delete))}
+    return {name for node in calls for name in _changes(node)} - own
 
 
 def _changes(node: ast.AST) -> "Iterator[str]":

@@ -58,10 +58,17 @@ def test_a_package_hands_functions_on(line, value):
     assert claim.value == value
 
 
+def test_of_two_functions_of_one_name_the_one_that_is_handed_on_is_read():
+    more = {"up/post/more/outer.py": "def plain(x):\n    return x\n\n\ndef decode(x):\n    return x\n"}
+    method = {"up/post/more/outer.py": "class Net:\n    def decode(self, x):\n        return x.softmax(1)\n"}
+    for files in ({**HANDED, **more}, {**HANDED, **method}):
+        [claim] = activation(seen("return decode(x)", imports="from post import decode"), files, list(files))
+        assert claim.value == "sigmoid"
+
+
 @pytest.mark.parametrize(
     "changed",
     [
-        {"up/post/more/outer.py": "def plain(x):\n    return x\n\n\ndef decode(x):\n    return x\n"},
         {"up/post/inner.py": "def decode(x:\n"},
         {"up/post/__init__.py": "from .gone import decode\n"},
         {"up/post/__init__.py": "from ..apart import decode\n"},

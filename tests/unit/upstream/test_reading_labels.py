@@ -121,9 +121,22 @@ def test_what_would_grow_beyond_measure_is_left_alone_soon(tmp_path: Path, text:
     assert time.monotonic() - began < 3
 
 
-def test_a_name_with_several_values_is_told_with_each(tmp_path: Path) -> None:
-    text = "import sys\n\nif len(sys.argv) > 1:\n    CLASSES = ['dark', 'bright']\nelse:\n    CLASSES = list('ab')"
-    assert told(tmp_path, text) == [(0, ["dark", "bright"]), (0, ["a", "b"])]
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import sys\n\nif len(sys.argv) > 1:\n    CLASSES = ['dark', 'bright']\nelse:\n    CLASSES = list('ab')",
+        "CLASSES = ['dark', 'bright']\nCLASSES = ['background'] + CLASSES[::-1]",
+        "CLASSES = ['dark', 'bright']\n\n\ndef widen():\n    CLASSES.insert(0, 'background')",
+        "CLASSES = ['dark', 'bright']\n\n\ndef widen():\n    CLASSES[0] = 'background'",
+    ],
+)
+def test_a_name_whose_value_is_not_settled_names_nothing(tmp_path: Path, text: str) -> None:
+    assert told(tmp_path, text) == []
+
+
+def test_a_list_of_a_functions_own_is_another(tmp_path: Path) -> None:
+    text = "CLASSES = ['dark', 'bright']\n\n\ndef count():\n    CLASSES = []\n    CLASSES.append('x')"
+    assert told(tmp_path, text) == [(0, ["dark", "bright"])]
 
 
 def test_the_same_names_numbered_otherwise_are_another_table(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".p
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".aac", ".opus")
 ARRAYS, TABLES = (".npy",), (".csv", ".tsv")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
+SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib/", "/opt/")  # what libraries read of the machine
 NO_INPUT = re.compile(r"icon|logo|font|favicon|watermark|cursor", re.IGNORECASE)
 WEIGHTS = re.compile(
     r"\.(pth|pt|tar|ckpt|onnx|safetensors|h5|hdf5|caffemodel|weights|jit|pkl|pickle|t7|bin|npz|tflite|pb|torchscript"
@@ -77,6 +78,8 @@ def _is_given(watch: Watch, value: Any) -> bool:
 def _is_sample(watch: Watch, path: str, wanted: str) -> bool:
     """Tell whether a path is a sample of upstream's, or what is not there, where the run's input can be."""
     given = watch.tree.given
+    if path.startswith(SYSTEM):
+        return False
     if not given or (wanted and kind(given) != wanted) or NO_INPUT.search(os.path.basename(path)):
         return False
     there = watch.exists(path)

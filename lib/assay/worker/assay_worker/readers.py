@@ -21,6 +21,7 @@ SOUND = ("soundfile.read", "librosa.load", "torchaudio.load", "torchaudio.info",
 SOUND += ("soundfile.info", "librosa.core.load", "torchaudio.sox_effects.apply_effects_file")
 TABLES = ("pandas.read_csv",)
 WRITTEN = 2000
+TO_WRITE = re.compile(r"save|output|write|export|result|model|weight|checkpoint", re.IGNORECASE)
 ASKS = re.compile(r"\b(file|path|image|picture|photo|img|audio|wav|sound|recording)", re.IGNORECASE)
 
 
@@ -145,7 +146,7 @@ def patch_input(watch: Watch) -> None:
     def answering(original: Function) -> Function:
         def answer(prompt: Any = "") -> str:
             given = watch.tree.given
-            if not given or prompt in asked or not ASKS.search(str(prompt)):
+            if not given or prompt in asked or not ASKS.search(str(prompt)) or TO_WRITE.search(str(prompt)):
                 return str(original(prompt))
             asked.add(prompt)
             watch.intervene(f"asked {str(prompt)[:100]!r}: answered with the given input")
