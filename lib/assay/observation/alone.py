@@ -28,8 +28,10 @@ def findings(runs: "Sequence[Run]", labels: "Sequence[Labels]", tree: str) -> "l
 
 
 def _chance(runs: "Sequence[Run]") -> "list[Finding]":
-    """Say that chance decides, where two runs drew and showed different things; else that it is not known."""
+    """Say that chance decides, where two runs drew and showed different things; nothing where they drew the same."""
     ended = len(runs) > 1 and runs[1]["outcome"] == "ok"
+    if ended and _steps(runs[1]) and not _drew_others(*runs[:2]):
+        return []
     if ended and _drew_others(*runs[:2]) and _shown(runs[0]) != _shown(runs[1]):
         reason = "upstream draws at random from the answer, and two runs of it showed different things"
         return [Finding(id="io.deterministic", value=False, tries=2, identified=True, reason=reason)]
@@ -79,7 +81,8 @@ def _given(tensors: "Sequence[Any]") -> "Iterator[Finding]":
     if len(types) == 1:
         yield Finding(id="pre.dtype", value=types.pop(), tries=len(tensors), identified=True, reason=reason)
     size = _size(list(shapes.pop())) if len(shapes) == 1 else []
-    if any(length > 1 for length in size):
+    telling = len(tensors) > 1 or (any(length > 1 for length in size) and "int" not in str(tensors[0]["dtype"]))
+    if size and telling:  # one sentence tells nothing of others
         yield Finding(id="pre.size", value=size, tries=len(tensors), identified=True, reason=reason)
 
 
