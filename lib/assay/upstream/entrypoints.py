@@ -16,7 +16,7 @@ MARKS = {
         r"\btorch\.(jit\.)?load\(|\bload_state_dict\(|\bInferenceSession\(|\.from_pretrained\(|\breadNet"
     ),
     PLAIN: re.compile(
-        r"^[A-Za-z_][\w., ]{0,80}[=.][^#\n]{0,200}\b(?:torch\.(?:jit\.)?load|load_state_dict|InferenceSession)\(", re.M
+        r"^[A-Za-z_][\w., ]{0,99}[=.][^#\n]{0,400}\b(?:torch\.(?:jit\.)?load|load_state_dict|InferenceSession)\(", re.M
     ),
     TRAINS: re.compile(r"\.backward\(|\boptim\.\w+\(|\blr_scheduler\."),
 }

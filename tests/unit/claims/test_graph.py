@@ -1,9 +1,21 @@
 """Whether the same input gives the same answer: in the mode in which upstream calls the model."""
 
+import msgspec
 import pytest
 
 from assay.claims.graph import graph_claims
-from assay.records import ArrayFacts, Checkpoint, Format, ModelCall, Observation, Observed, Probe, Status, Watched
+from assay.records import (
+    ArrayFacts,
+    Checkpoint,
+    Finding,
+    Format,
+    ModelCall,
+    Observation,
+    Observed,
+    Probe,
+    Status,
+    Watched,
+)
 
 CHECKPOINT = Checkpoint(
     name="net.pth", kind="file", bytes=1, sha256="", files=[], format=Format(name="torch", by="content"), claimed={}
@@ -55,3 +67,15 @@ def test_a_mode_that_makes_no_difference_or_is_not_used_does_not_count(answer):
 
 def test_what_was_not_tried_at_all_is_not_said():
     assert deterministic(True, deterministic=None) is None
+
+
+def test_what_upstreams_own_run_showed_is_not_said_of_the_network_alone():
+    probe = Probe(
+        status=Status(), runtime="torch 2", inputs=[], outputs=[], dims={}, batch="works", notes=[], deterministic=True, stateful=False,
+        observed=[Observed(name="y", dtype="float32", shape=[1, 3], minimum=0.0, maximum=1.0, nonfinite=0)],
+        observation=Observation(status="alone", findings=[Finding(id="io.deterministic", value=False), Finding(id="io.stateful", value=True)]),
+    )  # fmt: skip
+    told = {claim.id for claim in graph_claims(CHECKPOINT, probe)}
+    assert "io.batch" in told and not {"io.deterministic", "io.stateful"} & told
+    quiet = msgspec.structs.replace(probe, observation=Observation(status="seen"))
+    assert {"io.deterministic", "io.stateful"} <= {claim.id for claim in graph_claims(CHECKPOINT, quiet)}

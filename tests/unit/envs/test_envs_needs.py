@@ -100,3 +100,13 @@ def test_weights_without_a_recipe_need_what_the_entrypoint_needs() -> None:
     )
     assert {need.name for need in found("torch-zip", "weights", None, tree)} == {"torch", "numpy", "einops", "tqdm"}
     assert {need.name for need in found("onnx", "graph", None, tree)} == {"onnxruntime", "numpy"}
+
+
+def test_plain_lines_are_not_imported_as_a_proof() -> None:
+    lines = "import torch\nimport plotted\nnet = torch.load('net.pth')\n"
+    tree = source(go=lines)
+    assert [entry.path for entry in tree.entrypoints] == ["up/go.py"]
+    assert needs.roots_of("weights", False, tree, ()) == []
+    assert needs.roots_of("weights", False, tree, ["go.py"]) == ["up/go.py"]  # as told
+    guarded = source(go=lines, other="import torch\nnet = torch.load('net.pth')\nif __name__ == '__main__':\n    main()\n")
+    assert needs.roots_of("weights", False, guarded, ()) == ["up/other.py"]

@@ -1,6 +1,9 @@
 """Which file runs the model: evidence for and against, and what is said when there is none."""
 
+import time
 from pathlib import Path
+
+import pytest
 
 from assay.records import Entrypoint, Module
 from assay.upstream import entrypoints, scripts
@@ -77,6 +80,80 @@ def test_an_installed_command_is_an_entrypoint_without_a_guard() -> None:
     (entry,) = entrypoints.rank(modules, {}, {"t/src/net/app.py"}, {"t/src/net/app.py": "denoise"})
     assert entry.path == "t/src/net/app.py" and entry.score == 6
     assert entry.reasons == ["a document runs it", "is the command denoise", "lies in a folder"]
+
+
+# ---------------------------------------------------------------- plain lines that load a model
+PLAIN = "import torch\nfrom net import Net\nnet = Net()\nnet.load_state_dict(torch.load('net.pth'))\nprint(net('x'))\n"
+
+
+def test_plain_lines_that_load_a_model_are_a_script() -> None:
+    (entry,) = ranked({"go.py": PLAIN, "net.py": "import torch\nclass Net: ...\n"})
+    assert (entry.path, entry.score) == ("t/go.py", 5)
+    assert entry.reasons == ["loads a model", "loads a model in lines of its own"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "model = torch.jit.load('net.pt')",
+        "a, b = 1, torch.load('net.pth')",
+        "app.model = torch.load('net.pth')  # all of it",
+        "session = onnxruntime.InferenceSession('net.onnx')",
+        "net.head.load_state_dict(state)",
+    ],
+)
+def test_a_line_that_loads(line: str) -> None:
+    assert entrypoints.PLAIN in entrypoints.marks(f"import torch\n{line}\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# net = torch.load('net.pth')",
+        "net = None  # torch.load('net.pth')",
+        "def load():\n    net = torch.load('net.pth')",
+        "class Net:\n    net = torch.load('net.pth')",
+        "def load(): return net.load_state_dict(torch.load('net.pth'))",
+        "if cuda:\n    net = torch.load('net.pth')",
+        "net = reload('net.pth')",
+        "names = numpy.load('net.npy')",
+    ],
+)
+def test_a_line_that_loads_nothing_of_its_own(line: str) -> None:
+    assert entrypoints.PLAIN not in entrypoints.marks(f"import torch\n{line}\n")
+
+
+@pytest.mark.parametrize(
+    "importing", ["import go", "from go import net", "from . import go", "import kit.go as g", "def late():\n    from kit.go import net"]
+)
+def test_a_file_that_another_imports_is_no_script(importing: str) -> None:
+    assert paths(ranked({"kit/go.py": PLAIN, "use.py": importing})) == []
+    assert paths(ranked({"kit/go.py": PLAIN, "use.py": importing + "\nx = 1" + GUARD}))[:1] != ["kit/go.py"]
+
+
+def test_a_guard_needs_no_plain_lines() -> None:
+    (entry,) = ranked({"go.py": PLAIN + GUARD})
+    assert entry.reasons == ["runs as a script", "loads a model"]
+
+
+def test_plain_lines_come_after_a_script_and_training_after_both() -> None:
+    training = PLAIN + "loss.backward()\n"
+    tree = {"detect.py": RUNS, "go.py": PLAIN, "fit.py": training, "train.py": training, "tests/go2.py": PLAIN}
+    assert paths(ranked(tree))[:2] == ["detect.py", "go.py"]
+    assert "train.py" not in paths(ranked(tree))
+
+
+def test_a_web_service_that_loads_its_model_first() -> None:
+    app = "from flask import Flask\n" + PLAIN + "app = Flask(__name__)\n@app.route('/')\ndef index():\n    return net('x')\n"
+    (entry,) = ranked({"app.py": app, "net.py": "import torch"})
+    assert entrypoints.PLAIN in entry.reasons
+    assert ranked({"app.py": app, "wsgi.py": "from app import app\n", "net.py": "import torch"}) == []
+
+
+def test_a_long_line_of_numbers_is_soon_read() -> None:
+    begun = time.monotonic()
+    assert entrypoints.marks('x = """\nnan, ' + "0.1, " * 200_000 + '\n"""\n') == []
+    assert time.monotonic() - begun < 5
 
 
 # ---------------------------------------------------------------- reading a tree
