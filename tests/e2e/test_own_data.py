@@ -40,6 +40,18 @@ inputs: {{find: [refs], count: 1}}
 measure: {{batch: [1], threads: [1], precision: [fp32], seconds: 0.05}}
 sandbox: plain
 """
+CHOICE = '''\
+"""Tell a beat that is all ones."""
+
+import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession("beats.onnx", providers=["CPUExecutionProvider"])
+beat = np.ones((1, 3, 400), np.float32)
+chances = np.exp(session.run(None, {"beat": beat})[0])
+chances /= chances.sum()
+print("beat", [int(np.random.choice(3, p=chances[0])) for _ in range(40)])
+'''
 WAYS = {"zeros": '"constant"', "ones": '"constant", constant_values=1', "edges": '"edge"'}
 
 
@@ -73,3 +85,15 @@ def test_zeros_that_fill_up_a_file_are_told_and_nothing_else_is(repo: Path, name
     seen = {c["id"]: c["value"] for c in record(repo, "contract", name)["claims"]}
     assert seen["pre.size"] == [400], record(repo, "probe", name)["observation"]
     assert seen.get("pre.pad") == (0 if name == "zeros" else None)
+
+
+def test_of_a_graph_on_numbers_of_its_own_only_what_went_in_is_told(repo: Path) -> None:
+    (repo / "alone").mkdir()
+    (repo / "alone/run.py").write_text(CHOICE)
+    (repo / "alone/README.md").write_text("# Beats\n\n```\npython run.py\n```\n")
+    tiny.add_experiment(repo, "alone", EXPERIMENT.format(name="alone"))
+    built(repo, "alone", "contract")
+    assert record(repo, "probe", "alone")["observation"]["status"] == "alone"
+    seen = {c["id"]: c["value"] for c in record(repo, "contract", "alone")["claims"]}
+    assert (seen["pre.dtype"], seen["pre.size"], seen["io.deterministic"]) == ("float32", [400], False)
+    assert "post.activation" not in seen and "labels.names" not in seen

@@ -101,6 +101,17 @@ def test_nothing_is_not_claimed_where_not_all_could_be_heard(quiet: Any) -> None
     assert "post.activation" not in told(quiet)
 
 
+def test_a_draw_alone_does_not_tell_what_numpy_did_before() -> None:
+    of_numpy = call([tensor("t1", 1, 3, lib="numpy")], [tensor("t2", 1, 3, lib="numpy")], module="session")
+    assert "post.activation" not in told(run(of_numpy, *step("sample"), call=1))
+    assert "post.activation" not in told(run(of_numpy, *step("sample")))
+
+
+def test_what_is_heard_counts_beside_what_cannot_be_followed() -> None:
+    mixed = call([tensor("t1", 1, 3)], {"tuple": [tensor("t2", 1, 3), {"opaque": "net.Cache", "repr": "", "attrs": {}}]})
+    assert told(run(mixed, *step("softmax")))["post.activation"] == "softmax"
+
+
 # ---------------------------------------------------------------- state and chance
 def fed(*pairs: Any) -> dict[str, Any]:
     return run(*(call([tensor(f"x{i}", 1, 4), *a], {"tuple": [tensor(f"y{i}", 1, 3), *b]}) for i, (a, b) in enumerate(pairs)))

@@ -18,9 +18,7 @@ def findings(runs: "Sequence[Run]", labels: "Sequence[Labels]", tree: str) -> "l
     given = [next(leaves([c["args"], c["kwargs"]]), None) for c in calls]
     if not given or None in given:
         return []
-    found = [*_given(given), *_names(runs[0], calls[0], labels, tree)]
-    steps = list(dict.fromkeys(e["how"] for e in _steps(runs[0])))
-    found += _activation(steps, _heard(runs[0], calls))
+    found = [*_given(given), *_names(runs[0], calls[0], labels, tree), *_activation(runs[0], calls)]
     if _fed_back(calls):
         reason = "what the model answers beside its output is given back to it at the next call"
         found.append(Finding(id="io.stateful", value=True, tries=len(calls), identified=True, reason=reason))
@@ -39,23 +37,28 @@ def _chance(runs: "Sequence[Run]") -> "list[Finding]":
     return [Finding(id="io.deterministic", value=None, tries=2, reason=reason)]
 
 
-def _heard(run: Run, calls: "Sequence[Mapping[str, Any]]") -> bool:
-    """Tell whether all that is done with the answer was heard: tensors of torch, and nothing else beside them."""
-    outputs = [call["outputs"] for call in calls]
-    types = {tensor["lib"] for tensor in leaves(outputs)}
-    dropped = any(kind.startswith("step:") for kind in run["counts"]) and not _steps(run)
-    return bool(run["counts"].get("hearing")) and types == {"torch"} and not mentions(outputs, "opaque") and not dropped
+def _libraries(calls: "Sequence[Mapping[str, Any]]") -> "set[str]":
+    return {tensor["lib"] for tensor in leaves([call["outputs"] for call in calls])}
 
 
-def _activation(steps: "Sequence[str]", heard: bool) -> "list[Finding]":
+def _all_heard(run: Run, calls: "Sequence[Mapping[str, Any]]") -> bool:
+    """Tell whether all that is done with the answer was heard: tensors, and nothing else beside them."""
+    whole = _libraries(calls) == {"torch"} and not mentions([call["outputs"] for call in calls], "opaque")
+    return whole and (bool(_steps(run)) or not any(kind.startswith("step:") for kind in run["counts"]))
+
+
+def _activation(run: Run, calls: "Sequence[Mapping[str, Any]]") -> "Iterator[Finding]":
     """Name what upstream's own lines do with the answer, in order; "none" only where all of it was plain arithmetic."""
+    if not run["counts"].get("hearing") or "torch" not in _libraries(calls):
+        return
+    steps = list(dict.fromkeys(e["how"] for e in _steps(run)))
     known = [word for word in steps if word != OTHER]
-    if not known and (steps or not heard):
-        return []
+    if not known and (steps or not _all_heard(run, calls)):
+        return
     reason = "in this order, of what upstream's own lines do with the model's answer"
     reason += ", beside other functions" if OTHER in steps else ""
     reason = reason if known else "upstream's own lines do nothing with the answer but arithmetic and reshaping"
-    return [Finding(id="post.activation", value=", ".join(known) or "none", tries=1, identified=True, reason=reason)]
+    yield Finding(id="post.activation", value=", ".join(known) or "none", tries=1, identified=True, reason=reason)
 
 
 def ran(answer: Mapping[str, Any]) -> bool:
