@@ -169,7 +169,7 @@ class Listed(nn.Module):
     def forward(self, images):
         named = isinstance(images, dict)
         every = [images["image"], images["more"][0]] if named else images
-        return [{"scores": self.fc(image.mean((1, 2)))} for image in every]
+        return [self.fc(image.mean((1, 2))) for image in every]
 '''
 RUN_LISTED = '''\
 """Tell pictures apart."""
@@ -192,7 +192,7 @@ image = torch.from_numpy(np.array(Image.open(options.image).convert("RGB"))).per
 flipped = image.flip(2) * 0.5
 with torch.no_grad():
     out = net({given})
-scores = torch.softmax(out[-1]["scores"], 0)
+scores = torch.softmax(out[-1], 0)
 print(scores.tolist())
 '''
 GIVEN = {"list": "[image, flipped]", "dict": '{"image": image, "more": (flipped,)}'}

@@ -318,7 +318,7 @@ def infer(whole: Program, fed: Feed, header: Header) -> str:
     call = f"        answer = {called}({', '.join(arguments)})"
     where = f"  # {piece.step.file.partition('/')[2]}:{piece.hole.lineno}"
     broken = layout.fitted(call, emit.WIDE - len(where))
-    lines += [f"{call}{where}"] if len(broken) == 1 else [f"       {where}", *broken]
+    lines += [f"{call}{where}"] if len(broken) == 1 else [f"        {where.strip()}", *broken]
     return "\n".join([*lines, *_flat(facts.get("outputs"))])
 
 

@@ -102,3 +102,11 @@ def test_a_run_that_took_no_input_of_ours_has_infer() -> None:
     made = drafted("x, (h, c)", [TENSOR, {"tuple": [T2, T3]}], before="h, c = begin(x), x + 2", alone=True)
     assert made.functions["infer"] and not made.functions["postprocess"]
     assert made.why["postprocess"] == "the script works on data of its own"
+
+
+def test_a_call_that_is_long_is_broken_below_its_place() -> None:
+    made = drafted("[first_picture, second_picture]", [[TENSOR, T2]], before="first_picture, second_picture = begin(x), x")
+    lines = made.text.splitlines()
+    at = lines.index("        # detect.py:8")
+    assert lines[at - 1] == "    with torch.inference_mode():" and lines[at + 1] == "        answer = model("
+    assert all(len(line) <= 100 for line in lines[at:])
