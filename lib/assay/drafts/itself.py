@@ -26,6 +26,10 @@ def asked(
     models = {n for line in every for n in _mentioned(line.node) if program.values.is_model(n)}
     if not construction or not any(names(line.node) & models for line in every):
         return None
+    wrapped = {n for line in program.before for n in _wrappers(line.node, models)}
+    if any(_elsewhere(line.node, models | wrapped, every) for line in program.before):
+        return None  # what is set there would be lost
+    models |= wrapped
     loads = _loading(program, events)
     if not _may(program, construction, models, loads, weights):
         return None
@@ -38,9 +42,10 @@ def asked(
     first = [_renamed(Line(ast.fix_missing_locations(node), ""), {"model"}, network) for node in (made, ready)]
     before = [*first, *(_renamed(line, models, network) for line in kept)]
     after = [_renamed(line, models, network) for line in program.after]
-    return program._replace(
-        before=before, after=after, helpers=[_renamed(line, models, network) for line in program.helpers]
-    )
+    hole = _renamed(Line(ast.Expr(program.hole), ""), models, network).node
+    assert isinstance(hole, ast.Expr) and isinstance(hole.value, ast.Call)
+    helpers = [_renamed(line, models, network) for line in program.helpers]
+    return program._replace(before=before, hole=hole.value, after=after, helpers=helpers)
 
 
 def _may(program: Program, construction: str, models: set[str], loads: set[Span], weights: Collection[str]) -> bool:
@@ -95,8 +100,36 @@ def _binds(node: ast.stmt, models: set[str]) -> bool:
     return isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in models
 
 
+def _wrappers(node: ast.stmt, models: set[str]) -> set[str]:
+    """Name what holds the network as its module, as DataParallel does, where that gets a name of its own."""
+    value = node.value if isinstance(node, ast.Assign) and _binds(node, models) else None
+    inner = value.value if isinstance(value, ast.Attribute) and value.attr == "module" else None
+    return {inner.id} if isinstance(inner, ast.Name) else set()
+
+
+def _elsewhere(node: ast.stmt, models: set[str], every: Iterable[Line]) -> bool:
+    """Tell whether a network is taken out of an object, and that object's is used by other lines as well."""
+    value = node.value if isinstance(node, ast.Assign) and _binds(node, models) else None
+    if not isinstance(value, ast.Attribute) or _mentioned(value) & models:
+        return False
+    place = ast.unparse(value)
+    return any(ast.unparse(n) == place for line in every for n in ast.walk(line.node) if n is not value)
+
+
+class _Bare(ast.NodeTransformer):
+    """Leaves out the module of what holds the network: that is the network itself."""
+
+    def __init__(self, models: set[str]) -> None:
+        self.models = models
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        self.generic_visit(node)
+        of_model = isinstance(node.value, ast.Name) and node.value.id in self.models
+        return node.value if of_model and node.attr == "module" else node
+
+
 def _renamed(line: Line, models: set[str], network: str) -> Line:
-    made = copy.deepcopy(line.node)
+    made = _Bare(models).visit(copy.deepcopy(line.node))
     for node in ast.walk(made):
         if isinstance(node, ast.Name) and node.id in models:
             node.id = network

@@ -39,13 +39,13 @@ SCRIPT = """
 """
 
 
-def watched(script: str = SCRIPT, net: str = NET, name: str = "net", **values: Any) -> Watched:
+def watched(script: str = SCRIPT, net: str = NET, name: str = "net", called: str = "self(x)", **values: Any) -> Watched:
     seen = Watched(detect=script, net=net)
     seen.frame("f1", "detect", "<module>", **{name: {"module": "m1"}, "img": ARRAY, **values})
     seen.frame("f2", "net", "Net.predict", self={"module": "m1"}, img=ARRAY, x=TENSOR)
     seen.construct("net", "Net", ("f1", "Net("), classes=2)
     seen.read(("f1", "cv2.imread"))
-    seen.call(("f1", f"{name}.predict"), ("f2", "self(x)"))
+    seen.call(("f1", f"{name}.predict"), ("f2", called))
     return seen
 
 
@@ -163,3 +163,37 @@ def test_a_script_that_asks_for_nothing_but_the_answer_makes_no_network_twice() 
     seen.call(("f1", "net(img)"), args=[ARRAY])
     for one in drafts(loaded(seen, ("f1", "net.load_weights"))):
         assert "prepared" not in one.text
+
+
+def test_steps_within_the_call_itself() -> None:
+    net = NET.replace("x = self.prepared(img)\n            out = self(x)", "out = self(self.prepared(img))")
+    made = drafts(watched(net=net, called="self(self.prepared"))[-1]
+    assert made.functions["preprocess"] and made.functions["postprocess"], made.why
+    assert "network.prepared(img)" in function(made.text, "preprocess")
+
+
+def test_a_network_that_is_wrapped_keeps_what_was_set_before_and_after() -> None:
+    script = SCRIPT.replace("net.min_score", "net = torch.nn.DataParallel(net)\n    net.module.min_score").replace("net.predict", "net.module.predict")
+    seen = Watched(detect=script.replace("import cv2", "import cv2\n    import torch"), net=NET)
+    seen.frame("f1", "detect", "<module>", net={"module": "m2"}, img=ARRAY)
+    seen.frame("f2", "net", "Net.predict", self={"module": "m1"}, img=ARRAY, x=TENSOR)
+    seen.construct("net", "Net", ("f1", "Net("), classes=2)
+    seen.read(("f1", "cv2.imread"))
+    seen.call(("f1", "net.module.predict"), ("f2", "self(x)"))
+    made = drafts(loaded(seen, ("f1", "net.load_weights")))[-1]
+    assert made.functions["postprocess"], made.why
+    assert made.params == {"min_score_thresh": 0.75}
+    assert "network.load_anchors(" in made.text and "DataParallel" not in made.text and ".module" not in made.text
+
+
+def test_a_network_in_an_object_that_is_set_there_is_not_made_anew() -> None:
+    script = SCRIPT.replace("net = Net(classes=2)", "kit = Kit()").replace("    net.load_weights('net.pth')\n", "").replace("net.", "kit.net.").replace("from net", "from kit.net").replace("kit.net import Net", "net import Kit")
+    seen = Watched(detect=script, net=NET + "\n    class Kit:\n        def __init__(self):\n            self.net = Net(classes=2)\n")
+    seen.frame("f1", "detect", "<module>", kit={"opaque": "net.Kit", "attrs": {"net": {"module": "m1"}}}, img=ARRAY)
+    seen.frame("f2", "net", "Net.predict", self={"module": "m1"}, img=ARRAY, x=TENSOR)
+    seen.frame("f3", "net", "Kit.__init__")
+    seen.construct("net", "Net", ("f1", "Kit("), classes=2)
+    seen.read(("f1", "cv2.imread"))
+    seen.call(("f1", "kit.net.predict"), ("f2", "self(x)"))
+    for one in drafts(seen):
+        assert "network" not in one.text, one.text
