@@ -22,7 +22,8 @@ def findings(runs: "Sequence[Run]", labels: "Sequence[Labels]", tree: str) -> "l
     if _fed_back(calls):
         reason = "what the model answers beside its output is given back to it at the next call"
         found.append(Finding(id="io.stateful", value=True, tries=len(calls), identified=True, reason=reason))
-    return found + (_chance(runs) if "sample" in steps else [])
+    drawn = any(step["how"] == "sample" for step in _steps(runs[0]))
+    return found + (_chance(runs) if drawn else [])
 
 
 def _chance(runs: "Sequence[Run]") -> "list[Finding]":
