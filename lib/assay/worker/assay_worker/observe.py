@@ -31,6 +31,8 @@ def watch(job: Job, inputs: List[str], first: int) -> List[Dict[str, Any]]:
     if not os.path.isdir(refs):
         raise Fault("refused", f"there is no tree {job.request['tree']}")
     same = duplicates(refs, job.checkpoint)
+    # what numba compiles for librosa takes half a minute: once for all runs, not in each
+    os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(job.out, ".worker", "numba"))
     return [_one(job, refs, same, given, number) for number, given in enumerate(inputs, first)]
 
 
