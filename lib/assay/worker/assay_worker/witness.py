@@ -7,6 +7,7 @@ import re
 from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+DIGEST = re.compile(r"[0-9a-f]{32,}")  # of a picture: its digits are no numbers
 CLOSE = 1e-4  # of float32, after another order of adding up
 CUT = 2.0  # from here on a pixel's whole number tells something
 MOST = 5  # leaves that are named
@@ -54,7 +55,8 @@ def _shown(shown: List[Any]) -> Tuple[Dict[float, int], List[str]]:
                 numbers[float(value)] = -1
         elif isinstance(value, str):
             words.append(value)
-            for text in NUMBER.findall(value):
+            found = [] if DIGEST.fullmatch(value) else NUMBER.findall(value)
+            for text in (one for one in found if math.isfinite(float(one))):
                 numbers.setdefault(float(text), len(text.partition(".")[2]) if "." in text else 0)
     return numbers, words
 
