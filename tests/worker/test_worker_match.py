@@ -148,6 +148,15 @@ def test_numbers_are_worked_out_from_shapes_and_what_shapes_cannot_tell_is_not_c
 
 @pytest.mark.slow
 @torch_only
+@pytest.mark.parametrize(("passed", "by"), [("width=24, classes=7, depth=5", "default"), ("**settings", "assumed")])
+def test_what_a_call_may_pass_unseen_is_not_left_to_its_default(matched: Matched, passed: str, by: str) -> None:
+    run = f"from net import Net\n\n\ndef load(settings):\n    return Net({passed})\n"
+    found = arguments(matched({"net.py": NET, "run.py": run}, net(24, 7, 5)))
+    assert found["heads"] == (8, by, False)
+
+
+@pytest.mark.slow
+@torch_only
 def test_a_model_that_is_nearly_it_is_told_and_not_taken(matched: Matched) -> None:
     answer = matched({"net.py": NET}, {**net(6, 3, 2), "head.weight": [3, 7]})
     assert (answer["outcome"], answer["best"]) == ("none", None)

@@ -102,6 +102,8 @@ def _call(call: Dict[str, Any], known: Dict[str, Parameter], globals_: Dict[str,
     read = {name: _passed(value, known[name], (where, text), globals_) for name, value in passed.items()}
     given = {name: value for name, value in read.items() if value is not None}
     unknown = tuple(name for name, value in read.items() if value is None)
+    if any(name.startswith("*") for name in call.get("args", {})):  # it may pass any of the others
+        unknown += tuple(name for name in known if name not in read)
     return Call(given, unknown, bool(call.get("entry")), where, text)
 
 
