@@ -83,6 +83,48 @@ def test_every_run_starts_anew_with_its_own_input(observe: Observe, workspace: P
     assert {"inputs/a.txt", "inputs/b.txt"} <= set(run["files_read"])
 
 
+# ---------------------------------------------------------------- what is only on the author's machine
+@pytest.mark.parametrize("folder", ["/home/author/project", "C:\\\\Users\\\\author\\\\project"])
+def test_a_folder_of_the_authors_is_left_out(observe: Observe, folder: str) -> None:
+    run = observe(f"import os\nos.chdir('{folder}')\nprint(open('names.txt').read())\n", files={"names.txt": "a"})
+    assert events(run, "sink")[0]["args"] == ["a"]
+    assert "there is no folder" in said(run)[0] and "it stays where it is" in said(run)[0]
+
+
+@pytest.mark.parametrize("folder", ["data", "missing"])
+def test_a_folder_of_the_tree_is_entered_or_is_not_there(observe: Observe, folder: str) -> None:
+    run = observe(f"import os\nos.chdir('{folder}')\nprint(os.listdir('.'))\n", files={"data/a.txt": "a"})
+    assert said(run) == [] and (run["outcome"] == "failed") == (folder == "missing")
+
+
+def asked(observe: Observe, workspace: Path, script: str) -> Run:
+    (workspace / "inputs").mkdir(exist_ok=True)
+    (workspace / "inputs/a.png").write_bytes(b"\x89PNG")
+    return observe(script, inputs=["inputs/a.png"])
+
+
+def test_a_question_for_a_file_is_answered_with_the_input(observe: Observe, workspace: Path) -> None:
+    run = asked(observe, workspace, "print(input('Path of the image: '))\n")
+    assert events(run, "sink")[0]["args"] == [{"path": "@input"}] and "answered with the given input" in said(run)[0]
+
+
+@pytest.mark.parametrize("prompt", ["Your name: ", "Path to save the image to: ", ""])
+def test_no_other_question_is_answered(observe: Observe, workspace: Path, prompt: str) -> None:
+    run = asked(observe, workspace, f"print(input({prompt!r}))\n")
+    assert run["outcome"] == "failed" and "EOF" in run["message"] and said(run) == []
+
+
+def test_a_sample_that_is_looked_for_is_taken_to_be_there(observe: Observe, workspace: Path) -> None:
+    run = asked(observe, workspace, "import os\nprint(os.path.exists('data/cat.jpg'), os.path.isfile('data/dog.png'))\n")
+    assert events(run, "sink")[0]["args"] == [True, True] and "taken to be there" in said(run)[0]
+
+
+@pytest.mark.parametrize("path", ["out/result.png", "data/cat.txt", "weights.pth", "predicted.png"])
+def test_what_is_no_sample_is_not_taken_to_be_there(observe: Observe, workspace: Path, path: str) -> None:
+    run = asked(observe, workspace, f"import os\nprint(os.path.exists({path!r}))\n")
+    assert events(run, "sink")[0]["args"] == [False] and said(run) == []
+
+
 @pytest.mark.parametrize(
     ("script", "outcome", "where"),
     [
