@@ -28,9 +28,8 @@ POSTS = {
     "post.score_threshold": r"(score|conf|prob|cls)\w*(thr\w*)?$|^thr(esh(old)?)?$",
     "post.topk": r"^top_?k?$|max_?(det|boxes|num)|^keep_top",
 }
-OF_SERVICES = (
-    "no script or document of upstream's could be run for it; the lines of its web handler were run without the web"
-)
+NO_SCRIPT = "no script or document of upstream's could be run for it"
+OF_SERVICES = f"{NO_SCRIPT}; the lines of its web handler were run without the web"
 LATER = "numbered from "
 CERTAIN = ("exact", "subset", "superset")
 
@@ -142,9 +141,7 @@ def _called(use: Use) -> Claim:
         status="observed",
         by="probe",
         evidence=[_run(use.where), cited(f"{use.path}:{use.line}", use.head, use.function)],
-        reason=OF_SERVICES
-        if use.served
-        else f"no script or document of upstream's could be run for it; assay wrote the call and gives it the {use.given}",
+        reason=OF_SERVICES if use.served else f"{NO_SCRIPT}; assay wrote the call and gives it the {use.given}",
     )
 
 
