@@ -31,7 +31,9 @@ def asked(
         return None  # what is set there would be lost
     models |= wrapped
     loads = _loading(program, events)
-    if not _may(program, construction, models, loads, weights):
+    known = _methods(program, construction, loads)
+    before_may, after_may = (_may(lines, known, models, weights) for lines in _sides(program))
+    if not before_may:  # what the model is given comes first
         return None
     network = ident("network", len(program.pieces))  # of no frame: one may have a variable of that name
     kept = [line for line in program.before if not _binds(line.node, models) and not _loads(line.node, loads)]
@@ -41,27 +43,34 @@ def asked(
     ready = ast.parse("model.eval()").body[0]
     first = [_renamed(Line(ast.fix_missing_locations(node), ""), {"model"}, network) for node in (made, ready)]
     before = [*first, *(_renamed(line, models, network) for line in kept)]
-    after = [_renamed(line, models, network) for line in program.after]
+    after = [_renamed(line, models, network) if after_may else line for line in program.after]
     hole = _renamed(Line(ast.Expr(program.hole), ""), models, network).node
     assert isinstance(hole, ast.Expr) and isinstance(hole.value, ast.Call)
-    helpers = [_renamed(line, models, network) for line in program.helpers]
+    helpers = [_renamed(line, models, network) if after_may else line for line in program.helpers]
     return program._replace(before=before, hole=hole.value, after=after, helpers=helpers)
 
 
-def _may(program: Program, construction: str, models: set[str], loads: set[Span], weights: Collection[str]) -> bool:
-    """Tell whether a network without weights can take the steps that are asked of it."""
+def _sides(program: Program) -> tuple[list[Line], list[Line]]:
+    return program.before, [*program.after, *program.helpers]
+
+
+def _methods(program: Program, construction: str, loads: set[Span]) -> own_steps.Class | None:
+    """Give the methods of the network's class; None where these are not known, or one that loads does more."""
     made = ast.parse(construction).body[0]
     called = made.value.func if isinstance(made, ast.Assign) and isinstance(made.value, ast.Call) else None
     known = own_steps.methods(ast.unparse(called).split(".")[-1], program.texts) if called is not None else None
     if known is None:
-        return False
+        return None
     dropped = [line.node for line in program.before if _loads(line.node, loads)]
     words = {flow.called(n) for node in dropped for n in ast.walk(node) if isinstance(n, ast.Call)}
-    if not all(own_steps.loads_only(known[word]) for word in words if word in known):
-        return False
-    steps = [x.node for x in [*program.before, *program.after, *program.helpers] if not _sets_up(x.node, models)]
+    return known if all(own_steps.loads_only(known[word]) for word in words if word in known) else None
+
+
+def _may(lines: list[Line], known: own_steps.Class | None, models: set[str], weights: Collection[str]) -> bool:
+    """Tell whether a network without weights can take the steps that these lines ask of it."""
+    steps = [line.node for line in lines if not _sets_up(line.node, models)]
     asked = {n.attr for s in steps for n in ast.walk(s) if isinstance(n, ast.Attribute) and _is_model(n.value, models)}
-    return own_steps.free(asked, known, weights)
+    return known is not None and own_steps.free(asked, known, weights)
 
 
 def _sets_up(node: ast.stmt, models: set[str]) -> bool:
