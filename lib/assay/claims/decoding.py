@@ -37,7 +37,7 @@ def activation(
     draft = _decodes(seen)
     if draft is None or seen is None or any(f.id == "post.activation" and f.value is not None for f in seen.findings):
         return []
-    function = _function(ast.parse(draft.text))
+    function = function_named(ast.parse(draft.text))
     if function is None:
         return []
     rest: set[str] = set()
@@ -51,7 +51,7 @@ def activation(
 def choices(seen: "Observation | None") -> "list[Claim]":
     """Name what the answer is chosen from, or count it: the length of the axis whose largest entry is taken."""
     draft = _decodes(seen)
-    function = _function(ast.parse(draft.text)) if draft else None
+    function = function_named(ast.parse(draft.text)) if draft else None
     lists = [names for node in ast.walk(function) if (names := _listed(node))] if function else []
     if len(lists) == 1:
         return [_of_postprocess("labels.names", lists[0]), _of_postprocess("labels.count", len(lists[0]))]
@@ -71,7 +71,7 @@ def classes(seen: "Observation | None", match: Match, texts: "Mapping[str, str]"
     best, call = match.best, next((run.first for run in seen.runs if run.first), None) if seen else None
     if best is None or call is None or "sigmoid" not in words or "softmax" in words:
         return []
-    body = next((n for n in ast.walk(_parsed(best.path, texts)) if _is_class(n, best.qualname)), None)
+    body = next((n for n in ast.walk(parsed(best.path, texts)) if _is_class(n, best.qualname)), None)
     stated = [n for n in ast.walk(body) if isinstance(n, ast.Assign) and _named_so(n.targets[0])] if body else []
     value = _number(stated[0].value) if len(stated) == 1 else None
     if value is None or value not in {one.shape[-1] for one in call.outputs if one.shape}:
@@ -98,7 +98,7 @@ def grey(seen: "Observation | None") -> "list[Claim]":
     either = any(f.id == "pre.color" and f.value is None and f.alternatives == ["GRAY", "Y"] for f in findings)
     if draft is None or not either or "preprocess" not in draft.functions:
         return []
-    function = _function(ast.parse(draft.text), "preprocess")
+    function = function_named(ast.parse(draft.text), "preprocess")
     calls = [n for n in ast.walk(function) if isinstance(n, ast.Call)] if function else []
     unsure = function is None or OF_Y.search(ast.unparse(function))
     if unsure or not any(_is_grey(call) for call in calls):
@@ -135,7 +135,7 @@ def _fits(shape: "list[int] | None", axis: int) -> bool:
     return shape is not None and -len(shape) <= axis < len(shape)
 
 
-def _function(module: ast.Module, name: str = "postprocess") -> "ast.FunctionDef | None":
+def function_named(module: ast.Module, name: str = "postprocess") -> "ast.FunctionDef | None":
     return next((n for n in ast.walk(module) if isinstance(n, ast.FunctionDef) and n.name == name), None)
 
 
@@ -153,17 +153,17 @@ def _upstream(draft: Draft, texts: "Mapping[str, str]", files: "Collection[str]"
 
 
 def _functions(path: str, texts: "Mapping[str, str]") -> "dict[str, ast.FunctionDef]":
-    return {n.name: n for n in ast.walk(_parsed(path, texts)) if isinstance(n, ast.FunctionDef)}
+    return {n.name: n for n in ast.walk(parsed(path, texts)) if isinstance(n, ast.FunctionDef)}
 
 
 def _handed_on(path: str, texts: "Mapping[str, str]", files: "Collection[str]") -> "dict[str, ast.FunctionDef]":
     """Give the functions that an __init__.py takes by name from files beside it, to hand them on."""
     found: dict[str, ast.FunctionDef] = {}
-    for node in _parsed(path, texts).body if path.endswith("/__init__.py") else ():
+    for node in parsed(path, texts).body if path.endswith("/__init__.py") else ():
         if not isinstance(node, ast.ImportFrom) or node.level != 1 or not node.module:
             continue
         beside = path.replace("__init__", node.module.replace(".", "/"))
-        top = _parsed(beside, texts).body if beside in files else []
+        top = parsed(beside, texts).body if beside in files else []
         taken = {alias.name: alias.asname or alias.name for alias in node.names}
         every = "*" in taken
         found |= {
@@ -172,7 +172,7 @@ def _handed_on(path: str, texts: "Mapping[str, str]", files: "Collection[str]") 
     return found
 
 
-def _parsed(path: str, texts: "Mapping[str, str]") -> ast.Module:
+def parsed(path: str, texts: "Mapping[str, str]") -> ast.Module:
     try:
         return ast.parse(texts.get(path, ""))
     except (SyntaxError, ValueError, RecursionError):

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator, Mapping
 
+from assay.claims.decoding import function_named, parsed
 from assay.claims.found import cited
 from assay.drafts.flow import called
 from assay.records import Claim, Evidence, Observation
@@ -16,11 +17,11 @@ def rows(seen: "Observation | None", texts: "Mapping[str, str]") -> "list[Claim]
     draft = seen.draft if seen is not None else None
     if seen is None or draft is None or "postprocess" not in draft.functions or not _likelihoods(seen):
         return []
-    function = next((n for n in ast.walk(ast.parse(draft.text)) if _is_named(n, "postprocess")), None)
-    given = _returned(function) if isinstance(function, ast.FunctionDef) else {}
+    function = function_named(ast.parse(draft.text))
+    given = _returned(function) if function is not None else {}
     path = seen.attempts[-1].entry.partition(":")[0].partition("#")[0]
     for name, count in given.items():
-        for drawing in _drawings(texts.get(path, ""), set(given)):
+        for drawing in _drawings(parsed(path, texts), set(given)):
             named = {} if _bound_again(drawing, name) else dict(_labelled(drawing, name))
             told = {label for label, _ in named.values()}
             if len(named) == len(told) >= FEWEST and max(named) < count:
@@ -50,10 +51,6 @@ def _claim(count: int, name: str, named: "dict[int, tuple[str, int]]", path: str
     )
 
 
-def _is_named(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.FunctionDef) and node.name == name
-
-
 def _returned(function: ast.FunctionDef) -> "dict[str, int]":
     """Give the entries of the answer that were turned into a number of rows: reshape(3, -1); 0 for the others."""
     end = function.body[-1]
@@ -75,12 +72,9 @@ def _rows(value: ast.expr) -> int:
     return first if isinstance(first, int) and first > 0 else 0
 
 
-def _drawings(text: str, names: "set[str]") -> "Iterator[ast.FunctionDef]":
+def _drawings(module: ast.Module, names: "set[str]") -> "Iterator[ast.FunctionDef]":
     """Find the functions that take all entries of the answer by their names."""
-    try:
-        functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef)]
-    except (SyntaxError, ValueError, RecursionError):
-        return
+    functions = [n for n in ast.walk(module) if isinstance(n, ast.FunctionDef)]
     yield from (f for f in functions if names <= {a.arg for a in (*f.args.args, *f.args.kwonlyargs)})
 
 

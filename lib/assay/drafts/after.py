@@ -14,7 +14,7 @@ from assay.drafts.emit import local
 from assay.drafts.flow import Line, backward, called, writes
 from assay.drafts.localise import THRESHOLD
 from assay.drafts.observed import MARK, ident, plain_name
-from assay.drafts.program import Program
+from assay.drafts.program import Program, own_spans
 from assay.drafts.reading import names
 from assay.drafts.resolve import making
 from assay.drafts.seen import OWN, Span, parse_own, special
@@ -326,11 +326,10 @@ def _assign(name: str, value: ast.expr) -> Line:
 
 def sinks(program: Program, events: list[Any]) -> set[Span]:
     """Give the calls of upstream's own statements under which a box was drawn."""
-    frames = {(p.step.file, p.step.qualname, p.step.first_line) for p in program.pieces}
     found: set[Span] = set()
     for event in events:
         if event.kind == "sink" and str(event.facts.get("how", "")).split(".")[-1].split("(")[0] in HANDED:
-            found |= {s.span for s in event.steps if (s.file, s.qualname, s.first_line) in frames}
+            found |= set(own_spans(program, event))
     drawers = _drawers(program)
     calls = [n for x in program.after for n in ast.walk(x.node) if isinstance(n, ast.Call)]
     found |= {place(c) for c in calls if called(c) in drawers}

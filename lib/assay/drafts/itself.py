@@ -10,7 +10,7 @@ from assay.drafts import flow, own_steps
 from assay.drafts.cut import place
 from assay.drafts.flow import Line
 from assay.drafts.observed import ident
-from assay.drafts.program import Program
+from assay.drafts.program import Program, own_spans
 from assay.drafts.reading import names
 from assay.drafts.seen import CHECKPOINT, Event, Span
 
@@ -91,11 +91,10 @@ def _mentioned(node: ast.AST) -> set[str]:
 
 def _loading(program: Program, events: Iterable[Event]) -> set[Span]:
     """Give the calls in upstream's own statements under which the checkpoint was read or loaded."""
-    frames = {(p.step.file, p.step.qualname, p.step.first_line) for p in program.pieces}
     found: set[Span] = set()
     for event in events:
         if event.kind == "load" or event.facts.get("path") == CHECKPOINT:
-            found |= {s.span for s in event.steps if (s.file, s.qualname, s.first_line) in frames}
+            found |= set(own_spans(program, event))
     return found - {place(p.hole) for p in program.pieces}
 
 

@@ -60,11 +60,9 @@ def loads_only(function: ast.FunctionDef) -> bool:
 def _reads(function: ast.FunctionDef) -> list[str]:
     """Name the attributes of self that a method reads, but for where they lie and what type they have."""
     placed = {id(n.value) for n in ast.walk(function) if isinstance(n, ast.Attribute) and n.attr in PLACED}
-    found = []
-    for node in ast.walk(function):
-        if _of_self(node) and id(node) not in placed and id(node) not in _below(function, placed):
-            found.append(node.attr)  # type: ignore[attr-defined]
-    return found
+    left = _below(function, placed)
+    read = [n for n in ast.walk(function) if _of_self(n) and id(n) not in left]
+    return [n.attr for n in read]  # type: ignore[attr-defined]
 
 
 def _below(function: ast.FunctionDef, placed: set[int]) -> set[int]:

@@ -50,6 +50,12 @@ def program(runs: Sequence[Run], texts: Mapping[str, str], without: int = 0, fil
     return _joined(pieces, values, texts, runs[0], first[0])
 
 
+def own_spans(program: Program, event: Event) -> list[seen.Span]:
+    """Give the calls in upstream's own statements under which an event came about, outermost first."""
+    frames = {(p.step.file, p.step.qualname, p.step.first_line) for p in program.pieces}
+    return [s.span for s in event.steps if (s.file, s.qualname, s.first_line) in frames]
+
+
 def _callees(at: int, call: Event, run: Run) -> set[str]:
     """Name all that the next step of a call may be called by in a frame."""
     values = run.locals.get(call.steps[at].frame, {})

@@ -10,7 +10,7 @@ from typing import Any
 from assay.drafts.cut import CannotCut, place
 from assay.drafts.flow import Line
 from assay.drafts.observed import MISSING, Values, ident
-from assay.drafts.program import Program
+from assay.drafts.program import Program, own_spans
 from assay.drafts.reading import names
 from assay.drafts.seen import Event, Span, is_json
 
@@ -48,11 +48,10 @@ def {name}(write):
 
 def spots(program: Program, events: Iterable[Event]) -> dict[Span, Mapping[str, Any]]:
     """Give the calls in upstream's own statements under which sound was written, each with what is known of that."""
-    frames = {(p.step.file, p.step.qualname, p.step.first_line) for p in program.pieces}
     holes = {place(p.hole) for p in program.pieces}
     found: dict[Span, Mapping[str, Any]] = {}
     for event in events:
-        own = [s.span for s in event.steps if (s.file, s.qualname, s.first_line) in frames]
+        own = own_spans(program, event)
         if event.kind == "sink" and event.facts.get("sound") and own and own[-1] not in holes:
             found[own[-1]] = {**event.facts, "direct": event.steps[-1].span == own[-1]}
     return found

@@ -23,7 +23,8 @@ def run(job: load.Job) -> dict[str, Any]:
         result, kept = _decoded(job, postprocess, item)
         decoded.append({"id": item["id"], "result": result})
         if kept:
-            (sounds if kept.endswith(".wav") else pictures)[item["id"]] = kept
+            kind = sounds if kept.endswith(".wav") else pictures
+            kind[item["id"]] = kept
         if draw is not None and result is not None and not item["file"].endswith(".npz"):
             pictures[item["id"]] = _drawn(job, draw, item, result)
     text = canonical.dumps({"schema": 1, "status": DONE, "items": decoded})

@@ -88,9 +88,10 @@ def training(lab: Lab, *sizes: Dims) -> Dict[str, bool | None]:
     At the first of the sizes that it takes: statistics of a batch want more than one value. None where there is no such
     mode, no time, or where answers are alike that may be so by chance only.
     """
-    model, unknown = lab.made.built.model, {"training_differs": None, "training_repeats": None}
+    model = lab.made.built.model
+    unknown: Dict[str, bool | None] = {"training_differs": None, "training_repeats": None}
     if not isinstance(getattr(model, "training", None), bool) or lab.over:
-        return dict(unknown)
+        return unknown
     try:
         for dims in sizes:
             usual = lab.attempt(dims)
@@ -102,10 +103,10 @@ def training(lab: Lab, *sizes: Dims) -> Dict[str, bool | None]:
             if trained is not None:
                 break
     except (Exception, SystemExit):
-        return dict(unknown)
+        return unknown
     renewed = lab.made.built.model is not model  # a state was reset by building anew: in evaluation mode
     if usual is None or renewed or (trained is None and lab.last_error == NO_TIME):
-        return dict(unknown)
+        return unknown
     differs = trained is None or largest(usual, trained) > SMALL
     repeats = largest(trained, again) == 0 if trained is not None and again is not None else None
     return {

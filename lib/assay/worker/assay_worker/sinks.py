@@ -147,7 +147,8 @@ def patch_wave(watch: Watch, wave: Any) -> None:
 
     def opening(original: Function) -> Function:
         def opened(self: Any, file: Any, *args: Any, **kwargs: Any) -> Any:
-            places.update({id(self): os.fspath(file)} if isinstance(file, (str, os.PathLike)) else {})
+            if isinstance(file, (str, os.PathLike)):
+                places[id(self)] = os.fspath(file)
             return original(self, file, *args, **kwargs)
 
         return opened
