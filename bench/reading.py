@@ -17,6 +17,12 @@ from reading_score import marks as marks_of_claims
 
 CORPUS = REPOSITORY / "bench/reading_corpus.json"
 STAGES = ("source", "match", "probe", "agree")
+WORKERS = {
+    "match": ("match", "match"),
+    "watching upstream, each way to start it": ("probe", "behave"),
+    "rehearsing, each draft": ("probe", "rehearse"),
+    "the model on tensors": ("probe", "probe"),
+}
 EXPERIMENT = """\
 model: {{name: {name}, checkpoint: checkpoints/{name}/{weights}}}
 source: {{path: src/{tree}}}
@@ -35,6 +41,7 @@ class Result(NamedTuple):
     marks: list[Mark]
     beyond: list[str]  # claims that the truth is silent on
     seconds: dict[str, float]  # wall time of the stages
+    workers: dict[str, dict[str, float]]  # CPU seconds of each worker, by stage
     cpu: float  # of the whole run
     stopped: str  # why a run failed
 
@@ -99,7 +106,10 @@ def examined(truth: dict[str, Any], folder: pathlib.Path, asked: argparse.Namesp
     outputs = Outputs(*(record(workspace, kind) for kind in ("contract", "match", "params", "checkpoint")))
     marks = marks_of_claims(truth, outputs, checkout) + reading_answers.marks(truth, workspace, files)
     extra = beyond(truth, outputs)
-    return Result(truth["id"], truth["repo"], truth["split"], marks, extra, seconds(workspace), cpu, stopped)
+    lines = journal(workspace)
+    seconds = {line["stage"]: line["seconds"] for line in lines}
+    workers = {line["stage"]: line["cpu"] for line in lines}
+    return Result(truth["id"], truth["repo"], truth["split"], marks, extra, seconds, workers, cpu, stopped)
 
 
 def why(done: Cost) -> str:
@@ -144,11 +154,11 @@ def is_program(weights: pathlib.Path) -> bool:
         return any("/code/" in name for name in archive.namelist())
 
 
-def seconds(workspace: pathlib.Path) -> dict[str, float]:
-    """Read how long each stage took when it last ran."""
-    journal = workspace / "journal.jsonl"
-    lines = [json.loads(line) for line in journal.read_text().splitlines()] if journal.is_file() else []
-    return {line["stage"]: line["seconds"] for line in lines if line.get("stage") in STAGES}
+def journal(workspace: pathlib.Path) -> list[dict[str, Any]]:
+    """Read what the journal says of each stage when it last ran."""
+    file = workspace / "journal.jsonl"
+    lines = [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
+    return [line for line in lines if line.get("stage") in STAGES and "event" not in line]
 
 
 # ---------------------------------------------------------------- telling
@@ -176,6 +186,15 @@ def told(results: list[Result]) -> None:
         [r.id, *(f"{r.seconds[s]:.1f}" if s in r.seconds else "-" for s in STAGES), f"{r.cpu:.1f}"] for r in results
     ]
     table(["no", *STAGES, "all, CPU"], rows)
+    print("\nCPU seconds of the workers of match and probe, each:\n")
+    rows = [[r.id, *(of_workers(r, *which) for which in WORKERS.values())] for r in results]
+    table(["no", *WORKERS], rows)
+
+
+def of_workers(result: Result, stage: str, verb: str) -> str:
+    """Write what each worker that did a verb cost, in the order in which they ran."""
+    found = [cpu for name, cpu in result.workers.get(stage, {}).items() if name.partition("-")[0] == verb]
+    return " + ".join(f"{cpu:.1f}" for cpu in found) or "-"
 
 
 def listed(result: Result) -> None:

@@ -58,6 +58,7 @@ class Outcome:
     packages: tuple[str, ...] = ()  # imported distributions, as "numpy-2.4.6"
     versions: dict[str, str] = field(default_factory=dict)
     peak_mib: int | None = None
+    cpu_seconds: float = 0.0  # of the worker and all that it started
     name: str = ""  # the package, when one is missing
     warnings: tuple[str, ...] = ()
     isolation: str = ""  # what was in force, as the worker says
@@ -108,9 +109,8 @@ def run(
     seconds = None if limits.seconds is None else limits.seconds + limits.slack
     try:
         ended = proc.run(command, cwd=workspace, log=log, environment=environment, seconds=seconds)
-        strange = [f"the model's code left {name}, which is no file; it was removed" for name in _removed(out)]
-        outcome = _outcome(ended, _end_of(end), answer, log, limits)
-        return replace(outcome, warnings=(*outcome.warnings, *strange)) if strange else outcome
+        strange, said = _removed(out), _end_of(end)
+        return _with(_outcome(ended, said, answer, log, limits), said, strange)
     except FileNotFoundError:
         return _failed("no-answer", f"there is no interpreter at {python}", log)
     except PermissionError:
@@ -220,6 +220,12 @@ def _outcome(ended: proc.Ended, end: dict[str, Any], answer: Path, log: Path, li
     if end.get("end") == "unstarted":
         message = f"bubblewrap did not start the worker (exit code {end.get('code')})"
     return _failed("no-answer", _disk_full(log, "no-answer") or message, log, peak=peak)
+
+
+def _with(outcome: Outcome, end: dict[str, Any], strange: list[str]) -> Outcome:
+    """Add to an outcome what was used, and what was found that is no file."""
+    told = [f"the model's code left {name}, which is no file; it was removed" for name in strange]
+    return replace(outcome, warnings=(*outcome.warnings, *told), cpu_seconds=float(end.get("cpu_seconds") or 0.0))
 
 
 def _end_of(path: Path) -> dict[str, Any]:

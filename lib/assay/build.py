@@ -247,7 +247,8 @@ class Build:
             request = {**request, "facts": self.requests.of(stage, None)[0]["facts"]}
         seconds = round(time.monotonic() - started, 3)
         now = time.strftime("%Y-%m-%d %H:%M:%S")
-        entry = Entry(stage.name, request, read, seen, outputs, seconds, now, VERSION, socket.gethostname())
+        host = socket.gethostname()
+        entry = Entry(stage.name, request, read, seen, outputs, seconds, now, VERSION, host, job.cpu)
         self.journal.finished(entry)
         self.ran.append(stage.name)
 

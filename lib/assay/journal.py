@@ -26,6 +26,7 @@ class Entry(NamedTuple):
     time: str
     tool: str
     host: str
+    cpu: dict[str, float] | None = None  # seconds of each worker that was asked, by verb and what tells it apart
 
 
 class Line(NamedTuple):
@@ -83,7 +84,7 @@ class Journal:
             if "event" in line:
                 self._take_event(Line(line["event"], stage, line["time"], line.get("text", "")))
             else:
-                entry = Entry(**{name: line[name] for name in Entry._fields})
+                entry = Entry(**{name: line[name] for name in Entry._fields if name != "cpu"}, cpu=line.get("cpu"))
                 if not _well_formed(entry):
                     return False
                 self.entries[stage] = entry

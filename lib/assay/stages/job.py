@@ -46,6 +46,7 @@ class Job:
         self.step = f"{number}_{stage.name}"  # names its request and its log, in the order of the graph
         self.discovered: set[str] = set()  # files read besides the declared ones
         self.kept: set[str] = set()  # promised files that stay as they are
+        self.cpu: dict[str, float] = {}  # seconds of each worker that was asked
         self.moving = False  # whether a branch may move to its newest commit
         self.asked = False  # whether this stage was asked for by its name
         self.looked: Survey | None = None  # what was found out before the question
@@ -130,6 +131,7 @@ class Job:
             network=self.experiment.network,
             readable=[*([] if self._whose_code(more) else [self.root]), *self._beside_checkpoint()],
         )
+        self.cpu[verb + suffix.replace(f"-{verb}", "")] = outcome.cpu_seconds
         self.discovered |= {path for path in outcome.read if not path.startswith(OWN) and path != layout.ADAPTER}
         self.discovered |= {f"package:{name.rpartition('-')[0]}" for name in outcome.packages}
         here = str(self.root.resolve()) + os.sep

@@ -4,7 +4,7 @@
 
 The first process imports nothing heavy. It forks the worker into a session of its own, sleeps until something
 happens, ends everything below it when a limit is passed, and writes how it ended to ASSAY_END, or else ANSWER.end:
-    {"end": WORD, "code": int, "peak_mib": int, "isolation": LEVEL, "lacking": [...]}, WORD one of
+    {"end": WORD, "code": int, "peak_mib": int, "cpu_seconds": float, "isolation": LEVEL, "lacking": [...]}, WORD one of
     exited, signal, timeout, memory-limit, process-limit, log-limit, stopped, unstarted (bubblewrap did not get so far)
 Limits come in the environment, each optional: ASSAY_SECONDS, ASSAY_MEMORY_MIB, ASSAY_LOG_MIB, ASSAY_FILE_MIB,
 ASSAY_PROCESSES; ASSAY_INTERVAL is the pause between two looks, ASSAY_PARENT the process that we live for.
@@ -57,7 +57,7 @@ def main(argv):
     peak = max(watch.peak, end_all(child))
     if end == "exited" and WRAPPED:
         end, code = unwrapped(code, argv[1])
-    write_end(end_file, dict(in_force(told), end=end, code=code, peak_mib=peak // MIB))
+    write_end(end_file, dict(in_force(told), end=end, code=code, peak_mib=peak // MIB, cpu_seconds=cpu_seconds()))
     return code if end == "exited" else 1
 
 
@@ -327,6 +327,14 @@ def end_all(child, seconds=5.0):
             kill(os.killpg, child)
         time.sleep(0.002)
     return most
+
+
+def cpu_seconds():
+    """Read what the worker and all that it started used, and we ourselves."""
+    import resource
+
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return round(sum(one.ru_utime + one.ru_stime for one in used), 3)
 
 
 def kill(how, pid):
