@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from assay.drafts import boxes, texts
@@ -174,6 +175,9 @@ def _consumed(lines: list[Line], tainted: set[str], opaque: set[str]) -> Answer 
         free = {n for n in _free(line.node) if n in tainted and n != HOLE and _kept(lines[:i], n)}
         if free & opaque:
             return _attributes(lines[:i], line.node, tainted)
+        looked_up = _looked_up(line.node, tainted) if free else {}
+        if looked_up and not set(looked_up) & {plain_name(n) for n in free}:
+            return _named(lines[:i], sorted(free), looked_up)
         if len(free) == 1:
             return _structure(lines[:i], free.pop())
         if free:
@@ -182,6 +186,23 @@ def _consumed(lines: list[Line], tainted: set[str], opaque: set[str]) -> Answer 
         if direct is not None:
             return Answer(lines[:i], direct, VALUE)
     return None
+
+
+def _looked_up(node: ast.stmt, tainted: set[str]) -> dict[str, ast.expr]:
+    """Give what a print looks up by the answer in a table: {"label": NAMES[best]}."""
+    prints = [n for n in ast.walk(node) if isinstance(n, ast.Call) and called(n) in OUTLETS]
+    inner = [n for call in prints for given in call.args for n in ast.walk(given)]
+    found = {ast.unparse(n): n for n in inner if isinstance(n, ast.Subscript) and _is_lookup(n, tainted)}
+    if len(found) == 1:
+        [only] = found.values()
+        return {"label": copy.deepcopy(only)}
+    tables = {plain_name(ast.unparse(n.value).rpartition(".")[2]): copy.deepcopy(n) for n in found.values()}
+    return dict(tables) if len(tables) == len(found) else {}
+
+
+def _is_lookup(node: ast.Subscript, tainted: set[str]) -> bool:
+    plain = isinstance(node.value, (ast.Name, ast.Attribute)) and not names(node.value) & tainted
+    return plain and bool(names(node.slice) & tainted)
 
 
 def _displayed(line: Line) -> str:
@@ -284,9 +305,10 @@ def _is_ranking(value: ast.expr) -> bool:
     return falling and isinstance(label, ast.Subscript) and ast.unparse(score).startswith(("float(", "round("))
 
 
-def _named(lines: list[Line], found: list[str]) -> Answer:
-    keys: list[ast.expr | None] = [ast.Constant(plain_name(n)) for n in found]
-    return Answer(lines, ast.Dict(keys=keys, values=[ast.Name(n, ast.Load()) for n in found]), NAMED)
+def _named(lines: list[Line], found: list[str], more: Mapping[str, ast.expr] = {}) -> Answer:
+    keys: list[ast.expr | None] = [ast.Constant(name) for name in (*more, *(plain_name(n) for n in found))]
+    values = [*more.values(), *(ast.Name(n, ast.Load()) for n in found)]
+    return Answer(lines, ast.Dict(keys=keys, values=values), NAMED)
 
 
 def _last(lines: list[Line], tainted: set[str]) -> Answer | None:

@@ -1,6 +1,7 @@
 """Drafts of an adapter from watched runs: one small upstream for each construct."""
 
 import numpy as np
+import pytest
 from drafts_watched import ARRAY, TENSOR, Watched, function, source
 
 from assay.drafts.draft import draft
@@ -257,6 +258,35 @@ def test_labels_with_scores_best_first_are_a_classification() -> None:
     made = seen.draft()
     assert "def postprocess(outputs, ctx, *, top=3):" in function(made.text, "postprocess")
     assert made.text.rstrip().endswith('return {**top[0], "top": top}')
+
+
+@pytest.mark.parametrize(
+    ("shown", "answer"),
+    [
+        ("print(NAMES[best], round(chance, 2))", "{'label': NAMES[best], 'best': best, 'chance': chance}"),
+        ("print(f'{NAMES[best]}: {chance:.2f}')", "{'label': NAMES[best], 'best': best, 'chance': chance}"),
+        ("print('it is ' + NAMES[best])", "{'label': NAMES[best], 'best': best}"),
+        ("print(NAMES[best], COLOURS[best])", "{'NAMES': NAMES[best], 'COLOURS': COLOURS[best], 'best': best}"),
+        ("print(chances[best])", "{'best': best, 'chances': chances}"),  # no table: the answer itself
+        ("print(best, NAMES[0])", "best"),
+    ],
+)
+def test_what_a_print_looks_up_by_the_answer_is_part_of_it(shown: str, answer: str) -> None:
+    text = f"""
+        import numpy as np
+        from PIL import Image
+        from net import net, NAMES, COLOURS
+        chances = net(np.asarray(Image.open('a.png')))[0]
+        best = int(chances.argmax())
+        chance = float(chances.max())
+        {shown}
+    """
+    seen = Watched(run=text, net="NAMES = COLOURS = []\nnet = None\n")
+    seen.frame("f1", "run", "<module>")
+    seen.read(("f1", "Image.open"))
+    seen.call(("f1", "net("), args=[ARRAY], outputs=ARRAY)
+    body = function(seen.draft().text, "postprocess")
+    assert body.endswith(f"return {answer}"), body
 
 
 def test_a_picture_of_the_models_own_is_the_answer() -> None:
