@@ -161,7 +161,7 @@ def _resolved(value: Any, seen: Dict[str, Any]) -> Any:
         array = seen.get(value["tensor"] or "")
         if array is None:
             return None
-        return answers.told(array) if answers.is_picture(array) else array.tolist()
+        return answers.told(array) if answers.is_picture(array) else array
     if isinstance(value, dict):
         return {k: _resolved(v, seen) for k, v in value.items()}
     return [_resolved(v, seen) for v in value] if isinstance(value, list) else value
