@@ -275,6 +275,41 @@ def test_a_graph_is_called_once_on_the_given_input(observe: Observe, workspace: 
     assert said(run)[:1] == ["weights 'weights/best.onnx' -> the given checkpoint"]
 
 
+WARMED_UP = """
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+session = onnxruntime.InferenceSession('best.onnx', providers=['CPUExecutionProvider'])
+def detect(x):
+    return session.run(None, {'x': x})[0]
+
+for _ in range(2):
+    detect(np.zeros((1, 16), 'float32'))
+for name in ['1.png', '2.png']:
+    image = Image.open(name).convert('L').resize((4, 4))
+    scores = detect(np.asarray(image, 'float32').reshape(1, 16))
+    print(scores.max())
+"""
+
+
+@pytest.mark.parametrize("stop", ["enter", "call"])
+def test_calls_before_the_input_is_read_warm_the_model_up(
+    observe: Observe, workspace: Path, tmp_path: Path, stop: str
+) -> None:
+    linear(tmp_path / "best.onnx")
+    picture(workspace / "inputs/a.png", 100)
+    named = {"name": "best.onnx", "sha256": "", "format": "onnx"}
+    more: dict[str, Any] = {"checkpoint": named, "checkpoint_file": tmp_path / "best.onnx", "python": HERE}
+    run = observe(WARMED_UP, inputs=["inputs/a.png"], stop=stop, **more)
+    assert (run["outcome"], run["message"]) == ("ok", "stopped before the next item"), run["log"]
+    told = [e["is"] for e in run["events"] if e["is"] != "load"]
+    assert told == ["call", "call", "read", "call", *(["sink"] if stop == "call" else [])]
+    last = events(run, "call")[-1]
+    held = run["frames"][last["stack"][-1]["frame"]]["locals"]
+    assert held["x"]["tensor"] == last["args"][1]["x"]["tensor"]  # as they were at the call that counts
+
+
 WRITING = """
 import wave
 import numpy as np

@@ -228,7 +228,7 @@ def test_a_whole_number_in_a_word_is_none_of_the_answers_words() -> None:
 # ---------------------------------------------------------------- behave: what happened, and in which time
 def behaved(ask: Any, workspace: Path, script: str, **keys: Any) -> dict[str, Any]:
     tree = workspace / "refs/net"
-    tree.mkdir(parents=True)
+    tree.mkdir(parents=True, exist_ok=True)
     (tree / "main.py").write_text(script)
     request = {"tree": "refs/net", "entry": {"script": "main.py"}, "argv": ["@input"], "source_roots": ["refs/net"],
                "stop": "call", "seconds": 2.0, "until_calls": 0, "threads": 1, "stimuli": "image", "inputs": [], "samples": [], **keys}  # fmt: skip
@@ -252,3 +252,62 @@ def test_a_run_that_never_reaches_the_model_is_made_once_and_ends_in_time(
     found = behaved(ask, workspace, script, seconds=1.0)
     assert [run["outcome"] for run in found["runs"]] == [outcome] and found["findings"] == []
     assert found["runs"][0]["where"] == where and [one["npz"] for one in found["first"]] == [""]
+
+
+def onnx_graph(path: Path) -> None:
+    """Write a graph of one product."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    weight = onnx.numpy_helper.from_array(np.full((16, 3), 0.5, np.float32), "w")
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 16])
+    made = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3])
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [given], [made], [weight])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+def gif() -> bytes:
+    """Give a picture of upstream's own."""
+    import io
+
+    from PIL import Image
+
+    held = io.BytesIO()
+    Image.new("RGB", (9, 7), (7, 0, 0)).save(held, "GIF")
+    return held.getvalue()
+
+
+IDLE = """
+import sys
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+session = onnxruntime.InferenceSession('best.onnx', providers=['CPUExecutionProvider'])
+WAY
+print(session.run(None, {'x': x})[0])
+"""
+READS = "x = np.asarray(Image.open(sys.argv[1]).convert('L').resize((4, 4)), 'float32').reshape(1, 16)"
+
+
+@pytest.mark.parametrize(
+    ("way", "samples", "runs"),
+    [
+        ("x = np.ones((1, 16), 'float32')", [], 1),
+        ("x = np.ones((1, 16), 'float32')", ["refs/net/1.gif"], 1),
+        (READS, [], 7),
+        (READS, ["refs/net/1.gif"], 8),
+    ],
+)
+def test_what_is_not_read_is_given_once(
+    ask: Any, workspace: Path, tmp_path: Path, way: str, samples: list[str], runs: int
+) -> None:
+    onnx_graph(tmp_path / "best.onnx")
+    if samples:
+        (workspace / "refs/net").mkdir(parents=True)
+        (workspace / samples[0]).write_bytes(gif())
+    named = {"name": "best.onnx", "sha256": "", "format": "onnx"}
+    more = {"checkpoint": named, "checkpoint_file": tmp_path / "best.onnx", "samples": samples, "seconds": 20.0}
+    found = behaved(ask, workspace, IDLE.replace("WAY", way), **more)
+    assert [run["outcome"] for run in found["runs"]] == ["ok"] * runs
+    assert any(one["reads"] for one in found["first"]) == (runs > 1)

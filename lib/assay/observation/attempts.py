@@ -133,15 +133,18 @@ def _of_script(source: Source, script: Script, checkpoint: str, given: "Mapping[
 
 
 def _lines(source: Source, script: Script, checkpoint: str, tree: str) -> "Iterator[tuple[list[str], Command | None]]":
-    """Give the command lines to try: the best that documents show, then the defaults."""
+    """Give the command lines to try: the best that documents show, the defaults, and last what only trains."""
     whole = [c for c in script.commands if not PLACEHOLDER.search(" ".join(c.argv)) and not ASKS & set(c.argv)]
     placed = [(_documented(source, script, c.argv, tree), c) for c in whole]
     ready = [(argv, c) for argv, c in placed if argv is not None]
-    useful = [one for one in ready if not _trains(one[1])] or ready  # training may write over what it is given
-    yield from sorted(useful, key=lambda one: _least_first(one[0], one[1], checkpoint))[:2]
+    ready.sort(key=lambda one: _least_first(one[0], one[1], checkpoint))
+    useful = [one for one in ready if not _trains(one[1])]
+    yield from useful[:2]
     argv = _by_defaults(source, script, tree)
     if argv is not None:
         yield argv, None
+    if not useful:  # training may write over what it is given
+        yield from ready[:2]
 
 
 def _least_first(argv: "Sequence[str]", command: Command, checkpoint: str) -> "tuple[bool, bool, bool]":

@@ -12,7 +12,7 @@ from assay.drafts.building import literal, seen_arguments, seen_class
 from assay.drafts.draft import Draft as Drafted
 from assay.drafts.draft import draft as write
 from assay.errors import StageFailed
-from assay.observation import alone, own_data, variants
+from assay.observation import alone, own_data, surely, variants
 from assay.observation.attempts import Attempt, attempts, home
 from assay.observation.judging import PROVED, ended, judged, made
 from assay.observation.samples import samples, wanted_suffix
@@ -180,6 +180,7 @@ def _behave(job: "Job", suffix: str, way: Attempt, **more: Any) -> "dict[str, An
         "seconds": OF_SOUND if "audio" in way.kinds else SECONDS,
         "until_calls": 0,
         "threads": 1,
+        "warm": surely.imported(job.record("source"), way, Texts(job.workspace.at("refs"))),
     }
     try:
         answer: dict[str, Any] = job.ask("behave", suffix=suffix, **(request | more))

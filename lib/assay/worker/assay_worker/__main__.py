@@ -30,14 +30,15 @@ REQUEST (JSON, relative paths only):
     decode: items [{.., raw}]    postprocess and draw; writes DIR/outputs/predictions.json, DIR/pictures/<id>.png,
                                  DIR/sounds/<id>.wav
     measure: seconds             time one configuration; the samples come back raw
-    observe: tree, entry, argv, cwd, inputs, stop enter|call|end, seconds, until_calls
+    observe: tree, entry, argv, cwd, inputs, stop enter|call|end, seconds, until_calls, warm [module]
                                  run upstream's own script {script} or snippet {snippet: {text, path, line}} once for
                                  each input in a process and a copy of the tree of its own, watched: {runs [{input,
                                  outcome ok|no-call|failed|missing-package|hung|refused|exited, message, where, package,
                                  interventions [{what, where, code}], frames, events, classes, counts, source, after}],
                                  interventions}; writes DIR/raw/observe-<run>.npz. In argv @input, @inputdir,
                                  @checkpoint, @tree and @out stand for what the run is given; it stops before the item
-                                 after the one that the model was called on, unless stop is end
+                                 after the one that the model was called on, unless stop is end. What `warm` names and
+                                 what a run imported of installed packages is imported once for all further runs
 An item that ends in .npz holds the tensors by name: preprocess is skipped and ctx is {}.
 ANSWER (JSON, written aside and renamed; the only sign of success):
     {"protocol": 1, "ok": {...}, "read": [...], "outside": [...], "versions": {...}, "warnings": [...],

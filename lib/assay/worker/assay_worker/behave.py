@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import json
 import os
 from typing import Any, Dict, Iterator, List, Optional, Tuple
@@ -13,7 +11,6 @@ from assay_worker.fit import fit
 
 LAYOUTS = {"NCHW": slice(2, 4), "NHWC": slice(1, 3), "CHW": slice(1, 3), "HWC": slice(0, 2)}
 ONE_SIZE = "a picture of another size is refused"
-COSTLY = ("numpy", "torch", "cv2", "PIL.Image", "onnxruntime", "scipy", "skimage", "torch.utils.data")
 
 
 def run(job: load.Job) -> Dict[str, Any]:
@@ -28,8 +25,7 @@ def run(job: load.Job) -> Dict[str, Any]:
         stimuli.of_size(taken)
         made = stimuli.make(kind, job.path("stimuli", ""), job.request.get("ending", ""))
         runs = observe.watch(job, inputs[:1], 0)
-    if _called(runs):  # else the others would end as this one did
-        _warm(runs[0])
+    if _called(runs) and (not kind or _heeded(job, runs)):  # else the others would end as this one did
         job.request["stop"] = "enter"  # of made-up inputs, what reaches the model is enough
         runs += observe.watch(job, files[1:], 1)
         job.request["stop"] = "call"
@@ -47,6 +43,16 @@ def _called(runs: List[Dict[str, Any]]) -> bool:
     return any(e["is"] == "call" for run in runs for e in run["events"])
 
 
+def _heeded(job: load.Job, runs: List[Dict[str, Any]]) -> bool:
+    """Tell whether upstream reads what it is given: a made-up input, or else its own sample."""
+    samples = job.request.get("samples", [])[:1]
+    return _read(runs) or (bool(samples) and _read(observe.watch(job, samples, 1)))
+
+
+def _read(runs: List[Dict[str, Any]]) -> bool:
+    return any(e["is"] == "read" and e["path"] == "@input" for run in runs for e in run["events"])
+
+
 def _size_taken(job: load.Job, runs: List[Dict[str, Any]]) -> Optional[Tuple[int, int]]:
     """Give the size of upstream's own sample, where that comes to the model and a made-up picture is refused."""
     samples = job.request.get("samples", [])
@@ -58,17 +64,6 @@ def _size_taken(job: load.Job, runs: List[Dict[str, Any]]) -> Optional[Tuple[int
 
     with Image.open(os.path.join(job.root, samples[0])) as picture:
         return (picture.width, picture.height)
-
-
-def _warm(run: Dict[str, Any]) -> None:
-    """Import once, for all further runs, what the first one needed long for."""
-    tops = {name.rpartition("-")[0].lower() for name in run.get("libraries", ())}
-    known = {"pillow": "PIL", "opencv-python": "cv2", "opencv-python-headless": "cv2", "scikit-image": "skimage"}
-    wanted = {known.get(top, top) for top in tops}
-    for name in COSTLY:
-        if name.partition(".")[0] in wanted:
-            with contextlib.suppress(Exception):
-                importlib.import_module(name)
 
 
 def _fitted(job: load.Job, kind: str, made: List[Any], first: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
@@ -131,7 +126,7 @@ def _first(job: load.Job, run: Dict[str, Any], index: int) -> Dict[str, Any]:
             if e["is"] == "sink"
         ]
         + [run.get("after") or {}, *run.get("ends", ())],
-        "reads": any(e["is"] == "read" and e["path"] == "@input" for e in run["events"]),
+        "reads": _read([run]),
         "method": call["method"],
         "listed": '"lib": "list"' in json.dumps(call["args"]),
         "training": bool(call.get("training")),

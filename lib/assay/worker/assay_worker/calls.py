@@ -48,7 +48,7 @@ def begun(
     if not watch.called_at or (main and watch.called_at != "main"):
         watch.called_at = "main" if main else "other"
         watch.see_locals(frame)
-    if main and watch.request.get("stop") == "enter" and _holds_tensor(event):
+    if main and watch.has_read and watch.request.get("stop") == "enter" and _holds_tensor(event):
         raise Stop
     return event
 
@@ -66,5 +66,5 @@ def judge(watch: Watch, record: Dict[str, Any]) -> None:
     if not watch.begun:
         refused = watch.refusals[-1] if watch.refusals else ""
         record.update(outcome="refused" if refused else "no-call", message=refused or "no model was called")
-    elif watch.called_at != "main" and watch.tree.checkpoint:
+    elif not watch.mains and watch.tree.checkpoint:
         record["message"] = "what was called did not have the checkpoint's weights"

@@ -12,6 +12,7 @@ from typing import Any, Callable
 
 from assay_worker.faults import Fault, Places
 from assay_worker.trace import Trace
+from assay_worker.warming import Warmth
 
 FUNCTIONS = ("build", "preprocess", "infer", "postprocess", "draw")
 THREAD_VARIABLES = (
@@ -29,6 +30,7 @@ class Job:
     def __init__(self, request: dict[str, Any], out: str, checkpoint: str, trace: Trace) -> None:
         self.request, self.out, self.checkpoint, self.trace = request, out, checkpoint, trace
         self.root = os.getcwd()
+        self.warmth = Warmth()
         self.hashed = False  # whether the checkpoint's digest was taken in this process
 
     @property

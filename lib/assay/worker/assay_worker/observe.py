@@ -33,7 +33,13 @@ def watch(job: Job, inputs: List[str], first: int) -> List[Dict[str, Any]]:
     same = duplicates(refs, job.checkpoint)
     # what numba compiles for librosa takes half a minute: once for all runs, not in each
     os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(job.out, ".worker", "numba"))
-    return [_one(job, refs, same, given, number) for number, given in enumerate(inputs, first)]
+    job.warmth.want(job.request.get("warm") or [])
+    runs = []
+    for number, given in enumerate(inputs, first):
+        job.warmth.bring()  # what the run before needed
+        runs.append(_one(job, refs, same, given, number))
+        job.warmth.hear(runs[-1].pop("modules", {}))
+    return runs
 
 
 def _one(job: Job, refs: str, same: List[str], given: str, number: int) -> Dict[str, Any]:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import functools
-from types import BuiltinFunctionType
-from typing import Any, Callable, Dict, Tuple
+from types import BuiltinFunctionType, ModuleType
+from typing import Any, Callable, Dict, NamedTuple, Tuple
 
 MARK = "_assay_watched"
 Function = Callable[..., Any]
+
+
+class Replaced(NamedTuple):
+    """A module's function that has another in its place."""
+
+    original: Function
+    made: Function
+
+
+REPLACED: Dict[int, Replaced] = {}  # by the identity of the original
 
 
 class Builtin:
@@ -34,6 +44,8 @@ def replace(owner: Any, name: str, make: Callable[[Function], Function]) -> None
         setattr(owner, name, made)
     except (AttributeError, TypeError):
         return  # what cannot be replaced is not watched
+    if isinstance(owner, ModuleType):
+        REPLACED[id(original)] = Replaced(original, made)
 
 
 def give(owner: Any, name: str, made: Any) -> None:

@@ -26,6 +26,7 @@ from assay_worker import (
     standins,
     steps,
     torch_modules,
+    warming,
 )
 from assay_worker.faults import Fault, _without_advice
 from assay_worker.load import Job
@@ -90,7 +91,7 @@ def patches() -> Dict[str, List[Patch]]:
 
 def install(watch: Watch) -> None:
     """Begin to watch."""
-    os.environ.update(MPLBACKEND="Agg", CUDA_VISIBLE_DEVICES="", HIP_VISIBLE_DEVICES="")  # see devices
+    os.environ.update(warming.WITHOUT_CUDA)
     each = {name: _all(several) for name, several in patches().items()}
     after = imports.AfterImport(watch, each)
     sys.meta_path.insert(0, after)
@@ -130,6 +131,7 @@ def run(job: Job, tree: Tree, answer: str, arrays: str) -> None:
         if job.request.get("reachable") is not None:
             guard.watch(job.request["reachable"])
         install(watch)
+        job.warmth.settle()
         entry.run(watch, [root for root in roots if os.path.isdir(root)])
         outcome = {"outcome": "ok"}
     except BaseException as error:
@@ -200,6 +202,7 @@ class Ending:
         record.update(watch.record())
         record["tensors"] = watch.arrays.write(self.arrays)
         record["libraries"] = packages.imported()
+        record["modules"] = self.job.warmth.told(watch.tree)
         trace = self.job.trace
         record["read"] = sorted(
             {watch.tree.original(p) for p in trace.seen if p not in trace.written} | set(watch.noted)

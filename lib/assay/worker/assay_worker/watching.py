@@ -249,13 +249,21 @@ class Watch:
         """Hear that an input is about to be read: after a call of the model the next item is where to stop.
 
         What was read before and is read again at another place is the same item, wanted for drawing.
+        Calls before the first was read were made to warm up.
         """
         site = (asked, how, self.where())
         again = asked in {one[0] for one in self._reads} and site not in self._reads
+        if name == "@input" and not self._reads:
+            self.calls, self.called_at = 0, self.called_at and "other"
         if name == "@input" and self.calls and not again and self.request.get("stop", "call") != "end":
             raise Stop
         if name == "@input":
             self._reads.add(site)
+
+    @property
+    def has_read(self) -> bool:
+        """Tell whether the input was read by now."""
+        return bool(self._reads)
 
     def note(self, path: str) -> None:
         """Say that a file is read by code that Python does not see."""
