@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import tiny
+from assay import isolation
 from test_claims import EXPERIMENT, PREDICT, record
 from tiny import doit, workspace
 
@@ -132,7 +133,8 @@ def test_open_questions_are_printed_with_how_to_answer(repo: Path) -> None:
 # ---------------------------------------------------------------- runs that do more than they should
 @pytest.mark.parametrize("name", GOES_ON)
 def test_what_a_run_does_besides_is_gone_when_it_ends(repo: Path, name: str) -> None:
-    assert record(repo, "contract", name)["functions"]["postprocess"] == "drafted"
+    refused = name == "writes" and isolation.best().level == "landlock"  # that ends the run: it may not write there
+    assert record(repo, "contract", name)["functions"]["postprocess"] == ("none" if refused else "drafted")
     assert contents(workspace(repo, name) / f"refs/{name}") == contents(repo / "up" / name)
     strays = [p for p in (*repo.rglob("stray.txt"), *repo.parent.glob("*.txt")) if "refs" in p.parts or p.parent in (repo, repo.parent)]
     assert strays == [] and tiny.left_behind(repo) == []

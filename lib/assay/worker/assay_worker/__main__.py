@@ -128,7 +128,18 @@ def answered(request_file: str, out: str, checkpoint: str, trace: Trace) -> dict
         return {"ok": value}
     except BaseException as error:  # sys.exit in upstream's code is a failure, not an end
         traceback.print_exc()
-        return {"error": tagged(guard_install.behind(error) or error, job.places())}
+        return {"error": tagged(guard_install.behind(error) or changed(job) or error, job.places())}
+
+
+def changed(job: load.Job) -> BaseException | None:
+    """Give the fault where the checkpoint was changed meanwhile: whatever failed, it failed for that."""
+    if not job.request.get("checkpoint") or "ASSAY_EXAMINED" not in os.environ:
+        return None
+    try:
+        load.verify(job)
+    except Exception as error:
+        return error
+    return None
 
 
 def read_request(path: str) -> dict[str, Any]:
