@@ -104,6 +104,43 @@ def predict():
 '''
 
 
+PAGE = '''\
+import numpy as np
+import onnxruntime
+import streamlit as st
+from PIL import Image
+from streamlit_drawable_canvas import st_canvas
+
+from scale import to_unit
+
+st.title("Dark or bright?")
+
+
+class Config:
+    LABELS = ["dark", "bright"]
+
+
+@st.cache_resource
+def load():
+    return onnxruntime.InferenceSession("models/tiny.onnx", providers=["CPUExecutionProvider"])
+
+
+way = st.sidebar.radio("from", ["canvas", "file"])
+least = st.sidebar.slider("least", 0.0, 1.0, 0.25)
+if way == "canvas":
+    picture = st_canvas(width=4).image_data
+else:
+    file = st.file_uploader("a picture", type=["png"])
+    picture = Image.open(file).convert("L") if file is not None else None
+if picture is not None and st.button("Tell"):
+    with st.spinner("at work"):
+        scores = load().run(None, {"image": to_unit(np.asarray(picture.resize((4, 4)), np.float32))[None, None]})[0][0]
+    best = int(scores.argmax())
+    st.success(f"{Config.LABELS[best]}: {scores[best]:.3f}")
+    st.bar_chart(scores)
+'''
+
+
 def claim_of(contract: dict[str, Any], name: str) -> dict[str, Any]:
     return next(dict(c) for c in contract["claims"] if c["id"] == name)
 
@@ -126,6 +163,9 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (served / "service.py").write_text(SERVICE)
     (served / "flask.py").write_text(FLASK)
     tiny.add_experiment(root, "served", EXPERIMENT.replace("path: upstream", "path: served"))
+    paged = Path(shutil.copytree(root / "upstream", root / "paged", ignore=shutil.ignore_patterns("reader.py")))
+    (paged / "app.py").write_text(PAGE)
+    tiny.add_experiment(root, "paged", EXPERIMENT.replace("path: upstream", "path: paged"))
     yield root
     assert tiny.left_behind(root) == []
 
@@ -188,3 +228,18 @@ def test_the_lines_of_a_web_handler_are_run_without_the_web(repo: Path) -> None:
     assert "flask" not in text and "InferenceSession" not in text, "neither the web nor a second model is loaded"
     assert "# served/service.py" not in text and "# service.py: predict" in text
     assert "# service.py:18\ndef small(picture):" in text, "what cannot be imported without all that is copied"
+
+
+def test_the_lines_of_a_page_are_run_without_the_page(repo: Path) -> None:
+    """Neither Streamlit nor its canvas is installed, and nothing asks for them."""
+    built(repo, "paged", "agree")
+    contract = record(repo, "contract", "paged")
+    by = contract["functions"]
+    assert (by["preprocess"], by["postprocess"], contract["questions"]) == ("drafted", "drafted", [])
+    assert agreements(repo, "paged") == {("same", "same", "same")}
+    call = claim_of(contract, "run.call")
+    assert call["value"] == "app:page" and "buttons pressed" in call["reason"]
+    seen = {c["id"]: c["value"] for c in contract["claims"]}
+    assert (seen["pre.size"], seen["pre.color"], seen["labels.names"]) == ([4, 4], "GRAY", ["dark", "bright"])
+    text = (workspace(repo, "paged") / "scripts/adapter.py").read_text()
+    assert "streamlit" not in text and "InferenceSession" not in text

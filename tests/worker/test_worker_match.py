@@ -265,3 +265,36 @@ def test_a_module_may_open_a_file_beside_it_when_it_is_imported(matched: Matched
     text = HEAD + "size = int(open('size.txt').read())\n\n\nclass Net(nn.Linear):\n    def __init__(self):\n        super().__init__(size, 2)\n"
     answer = matched({"app/net.py": text, "app/size.txt": "3"}, {"weight": [2, 3], "bias": [2]})
     assert (answer["outcome"], answer["best"]["qualname"]) == ("exact", "Net")
+
+
+@pytest.mark.slow
+@torch_only
+def test_a_page_is_imported_for_what_it_defines(matched: Matched) -> None:
+    """Its other lines would show a page, or ask a package that is not there."""
+    page = """
+import streamlit as st
+from torch import nn
+from streamlit_drawable_canvas import st_canvas
+
+WIDTH = 3
+st.title("Net")
+canvas = st_canvas(width=int(WIDTH))
+
+
+class Net(nn.Module):
+    def __init__(self, width=WIDTH):
+        super().__init__()
+        self.a = nn.Linear(width, 2)
+
+
+@st.cache_resource
+def load():
+    return Net()
+
+
+net = load()
+if canvas.image_data.sum():
+    st.write(net(canvas.image_data))
+"""
+    found = matched({"app.py": page}, {"a.weight": [2, 3], "a.bias": [2]})
+    assert (found["outcome"], found["best"]["qualname"]) == ("exact", "Net"), found["why"]

@@ -30,6 +30,9 @@ POSTS = {
 }
 NO_SCRIPT = "no script or document of upstream's could be run for it"
 OF_SERVICES = f"{NO_SCRIPT}; the lines of its web handler were run without the web"
+OF_PAGES = (
+    f"{NO_SCRIPT}; the lines of its page were run without the page, its buttons pressed and its choices as it begins"
+)
 LATER = "numbered from "
 CERTAIN = ("exact", "subset", "superset")
 
@@ -141,7 +144,11 @@ def _called(use: Use) -> Claim:
         status="observed",
         by="probe",
         evidence=[_run(use.where), cited(f"{use.path}:{use.line}", use.head, use.function)],
-        reason=OF_SERVICES if use.served else f"{NO_SCRIPT}; assay wrote the call and gives it the {use.given}",
+        reason=OF_PAGES
+        if use.paged
+        else OF_SERVICES
+        if use.served
+        else f"{NO_SCRIPT}; assay wrote the call and gives it the {use.given}",
     )
 
 

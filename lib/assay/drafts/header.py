@@ -181,6 +181,8 @@ class Header:
         """Copy a definition of a script that cannot be imported, with what it rests on."""
         where = f"{file}:{node.lineno}"
         known = self.copies.get(name)
+        if known and _alike(known[0], self._text(node, name, file)):
+            return name  # a page's lines define what its file does
         if known:
             return self._same(known[1], where, name)
         if name in self.imports:
@@ -355,6 +357,10 @@ def _library(line: str) -> bool:
 def _order(line: str) -> tuple[bool, str, str]:
     words = line.split()
     return words[0] == "from", words[1].lower(), line
+
+
+def _alike(one: str, other: str) -> bool:
+    return ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
 
 
 def _globals_of(tree: ast.Module) -> set[str]:

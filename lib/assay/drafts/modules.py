@@ -11,17 +11,23 @@ from pathlib import PurePosixPath
 HARMLESS = ("append", "insert", "extend", "filterwarnings", "simplefilter", "set_grad_enabled", "setNumThreads", "use",
             "set_printoptions", "manual_seed", "basicConfig", "setLevel", "setdefault", "ocl.setUseOpenCL")  # fmt: skip
 
+PAGES = ("streamlit", "gradio")
 OPENS = re.compile(r"(load|open|read)(_.*)?|imread|listdir|InferenceSession|Flask|FastAPI|APIRouter|Blueprint")
 
 
 def acts(tree: ast.Module) -> bool:
-    """Tell whether importing a file opens others or sets up a service: what it defines is better copied."""
-    return any(
+    """Tell whether importing a file opens others, sets up a service or is a page: what it defines is better copied."""
+    return _is_page(tree) or any(
         isinstance(inner, ast.Call) and OPENS.fullmatch(_last_word(inner))
         for node in tree.body
         if isinstance(node, (ast.Assign, ast.AnnAssign, ast.Expr, ast.With, ast.Try))
         for inner in ast.walk(node)
     )
+
+
+def _is_page(tree: ast.Module) -> bool:
+    imported = [alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names]
+    return any(name.partition(".")[0] in PAGES for name in imported)
 
 
 def changes(tree: ast.Module, name: str) -> bool:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from assay.envs import names
 from assay.envs.interpreter import normal
-from assay.records import Import, Source
-from assay.upstream import closure
+from assay.records import Import, Source, Use
+from assay.upstream import closure, importing
 from assay.upstream.entrypoints import PLAIN
 
 FORMATS: dict[str, tuple[str, ...]] = {
@@ -78,17 +78,27 @@ def wishes(
     """Gather what running takes: the format's runner, then what the recipe or upstream's entrypoint imports."""
     runners = dict.fromkeys([*FORMATS.get(form, ()), *more])
     found = [Wish(name, "", (), "", 0, f"runs {form}", RUNTIME) for name in runners]
-    roots = roots_of(carries, adapter is not None, source, entry)
-    if not roots and not adapter:
+    pages = {use.path: use for use in source.uses if use.paged}
+    every = roots_of(carries, adapter is not None, source, entry)
+    roots = [root for root in every if root not in pages]
+    start = [*(adapter or ()), *(one for root in every if root in pages for one in _of_page(pages[root], source))]
+    if not roots and not start:
         return Wishes(tuple(found), (), ())
-    reached = closure.closure(list(source.modules), roots, start=list(adapter or ()))
+    reached = closure.closure(list(source.modules), roots, start=start)
     for need in reached.needs:
-        file = need.file or "adapter.py"
+        file = need.file or ("adapter.py" if adapter else every[0])
         why = f"{file}:{need.line} imports {need.module}"
         called = not need.file and need.kind == "lazy"  # a recipe's functions are called
         group = MODEL if called else GROUP_OF.get(need.kind, UTILITY)
         found.append(Wish("", need.module, tuple(need.names), file, need.line, why, group))
     return Wishes(tuple(found), tuple(reached.unseen), tuple(roots))
+
+
+def _of_page(page: Use, source: Source) -> list[Import]:
+    """Give the imports of a page that its lines need without the page."""
+    whole = next((module.imports for module in source.modules if module.path == page.path), [])
+    kept = {one.module for one in importing.read(page.text)[0]}
+    return [one for one in whole if one.module in kept]
 
 
 def roots_of(carries: str, has_adapter: bool, source: Source, entry: Sequence[str]) -> list[str]:

@@ -166,6 +166,9 @@ class Snippet(Part, frozen=True, kw_only=True):
     text: str
 
 
+PAGE = "page"  # what the lines of a web page are called
+
+
 class Use(Part, frozen=True, kw_only=True):
     """A function of upstream's that runs the model for its caller, and a call of it that assay wrote."""
 
@@ -187,6 +190,11 @@ class Use(Part, frozen=True, kw_only=True):
     def served(self) -> bool:
         """Tell a web handler, whose own lines the text is."""
         return self.given == "upload"
+
+    @property
+    def paged(self) -> bool:
+        """Tell the lines of a web page, which is no function."""
+        return self.served and self.function == PAGE
 
     @property
     def name(self) -> str:

@@ -72,7 +72,7 @@ class Handlers:
             module=module,
             text=pieces.text(),
             root=root,
-            kind=_kind(self.index, file),
+            kind=kind_of(self.index, file),
             given="upload",
         )
 
@@ -117,6 +117,16 @@ class Pieces:
         """Add a handler's lines."""
         self._start_all(file, body)
         self._needed(file, body, set())
+        self.lines += [ast.unparse(ast.fix_missing_locations(node)) for node in body]
+
+    def add_whole(self, file: File, body: "Sequence[ast.stmt]") -> None:
+        """Add lines that define all that they name, but for what is imported."""
+        made = {name for line in body for name in stored(line)}
+        for name in free(body):
+            if name in file.imports and name not in made:
+                self._import(file, name)
+            elif name == "os":  # for the upload's name
+                self.imports["import os"] = None
         self.lines += [ast.unparse(ast.fix_missing_locations(node)) for node in body]
 
     def text(self) -> str:
@@ -260,7 +270,7 @@ def _takes_upload(node: Function) -> bool:
     return bool(uploads(node)) or any(file_key(n) for n in ast.walk(node))
 
 
-def _kind(index: Index, file: File) -> str:
+def kind_of(index: Index, file: File) -> str:
     """Tell sound from pictures by what a service's files import."""
     own = [thing.file for name in file.imports if (thing := index.meaning(file, name)) and hasattr(thing, "file")]
     tops = {b.module.partition(".")[0] for one in (file, *own) if one for b in one.imports.values()}

@@ -25,6 +25,7 @@ CALLED = re.compile(
     r"|(.*_)?(i|int|id|idx|index|ix|num)(2|_to_)[a-z]+",
     re.IGNORECASE,
 )
+FILLS = "append|extend|insert|remove|pop|sort|reverse|clear|update|setdefault"
 KEYS = ("names", "id2label", "class_names", "label_names", "labels", "classes")
 MADE = (ast.List, ast.Tuple, ast.Dict, ast.ListComp, ast.DictComp, ast.Call)
 MOST, MOST_NAMES, LONGEST, FEWEST, LARGEST = 30, 1_000, 60, 2, 200_000
@@ -77,8 +78,8 @@ class Names:
         return found
 
     def _in_code(self) -> "list[Labels | None]":
-        found = []
-        for file in self.index.files.values():
+        found, files = [], list(self.index.files.values())
+        for file in files:
             once = [(n, values[0]) for n, values in file.assigned.items() if CALLED.fullmatch(n) and len(values) == 1]
             made = [(name, node) for name, node in once if isinstance(node, MADE)]
             hidden = {*file.defs, *file.imports, *tables.changed(file.tree, file.text)} if made else set()
@@ -88,7 +89,23 @@ class Names:
                 for name, node in made
                 if name not in hidden
             ]
+            held = [(n, v) for n, v in _in_classes(file.tree) if not any(_sets(n, f.text) for f in files)]
+            found += [_labels(f"{file.path}:{node.lineno}", _made(node, {}, set())) for _, node in held]
         return found
+
+
+def _in_classes(tree: ast.Module) -> "list[tuple[str, ast.expr]]":
+    """Give the lists of names that classes are written with, as a configuration has them."""
+    bodies = [node.body for node in tree.body if isinstance(node, ast.ClassDef)]
+    lines = [n for body in bodies for n in body if isinstance(n, ast.Assign) and len(n.targets) == 1]
+    named = [(n.targets[0].id, n.value) for n in lines if isinstance(n.targets[0], ast.Name)]
+    names = [name for name, _ in named]
+    return [(n, v) for n, v in named if CALLED.fullmatch(n) and isinstance(v, MADE) and names.count(n) == 1]
+
+
+def _sets(name: str, text: str) -> bool:
+    """Tell whether a file gives what a class holds another value, or fills it."""
+    return bool(re.search(rf"\.{name}(\[[^\]]*\])?\s*([-+*|]?=[^=]|\.({FILLS})\()", text))
 
 
 def _made(node: ast.expr, assigned: tables.Assigned, hidden: "set[str]") -> Any:

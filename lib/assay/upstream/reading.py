@@ -20,6 +20,7 @@ from assay.upstream.keytree import Keys
 from assay.upstream.labelfiles import Names
 from assay.upstream.options import Options
 from assay.upstream.origins import Origins
+from assay.upstream.pages import Pages
 from assay.upstream.requirements import SKIPPED, Unreadable
 from assay.upstream.scripts import Scripts
 from assay.upstream.settings import Settings
@@ -70,7 +71,9 @@ def read(trees: Mapping[str, Path], found: Scripts, tensors: "Sequence[Weight]",
         candidates=[callsites.candidate(ranked) for ranked in best],
         scripts=[_script(entry, index, options, found, consoles) for entry in ranked],
         snippets=snippets.shown(found.texts, found.notebooks, [m.path for m in found.modules]),
-        uses=[*Handlers(index, near).all(), *Uses(index, origins, _meant(best), near).all()][:MOST_USES],
+        uses=[*Handlers(index, near).all(), *Pages(index, near).all(), *Uses(index, origins, _meant(best), near).all()][
+            :MOST_USES
+        ],
         labels=labels,
         configs=settings.used,
         facts=_facts(ranked, index, origins, _meant(best)),

@@ -59,7 +59,7 @@ class Uploaded(ast.NodeTransformer):
         """Rewrite a node; what names the saved upload is the file."""
         read = isinstance(node, ast.expr) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
         if read and self.saved and ast.dump(node) in self.saved:
-            return _expression(SAMPLE)
+            return expression(SAMPLE)
         result: ast.AST = super().visit(node)
         return result
 
@@ -79,28 +79,28 @@ class Uploaded(ast.NodeTransformer):
         function = node.func
         if isinstance(function, ast.Attribute) and self.is_stream(function.value):
             if self.is_contents(node):
-                return _expression(CONTENTS)
+                return expression(CONTENTS)
             raise CannotWrite(f"it does more with the upload than to read it: {function.attr}")
         if web.is_form(function):
             return self.visit(web.left_out(node))
         if self.is_upload(node):
-            return _expression(OPENED)
+            return expression(OPENED)
         if ast.unparse(function).endswith("Image.open") and len(node.args) == 1 and self.is_stream(node.args[0]):
-            return ast.Call(function, [_expression(SAMPLE)], [])
+            return ast.Call(function, [expression(SAMPLE)], [])
         return self.generic_visit(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         """Open the file where Flask's request is asked for it."""
-        return _expression(OPENED) if self.is_upload(node) else self.generic_visit(node)
+        return expression(OPENED) if self.is_upload(node) else self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         """Name what an upload has; and what an application keeps for its handlers."""
         if self.is_upload(node.value) and node.attr == "filename":
-            return _expression(NAME)
+            return expression(NAME)
         if isinstance(node.value, ast.Name) and self.is_upload(node.value) and node.attr not in ("file", "stream"):
             raise CannotWrite(f"it asks the upload for its {node.attr}")
         if self.is_stream(node):
-            return _expression(OPENED)
+            return expression(OPENED)
         if isinstance(node.value, ast.Attribute) and node.value.attr == "state":
             self.states.append(node.attr)
             return ast.Name(f"state_{node.attr}", node.ctx)
@@ -109,7 +109,7 @@ class Uploaded(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.AST:
         """Open the file where the upload itself is wanted; nothing else of a request is known."""
         if node.id in self.names and isinstance(node.ctx, ast.Load):
-            return _expression(OPENED)
+            return expression(OPENED)
         if node.id in ("request", SAMPLE, ANSWER):
             raise CannotWrite(f"it uses {node.id}")
         return node
@@ -310,5 +310,5 @@ def _to_itself(node: ast.Assign) -> bool:
     return isinstance(value, ast.Name) and isinstance(target, ast.Name) and value.id == target.id
 
 
-def _expression(text: str) -> ast.expr:
+def expression(text: str) -> ast.expr:
     return ast.parse(text, mode="eval").body

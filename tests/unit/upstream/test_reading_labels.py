@@ -37,6 +37,7 @@ def told(folder: Path, text: str) -> "list[tuple[int, list[str]]]":
         ("CHARS = sorted(set('cabba'))", (0, ["a", "b", "c"])),
         ("CLASSES = dict(zip(range(2), ['dark', 'bright']))", (0, ["dark", "bright"])),
         ("CLASSES = [name for name, colour in (('sky', 1), ('road', 2))]", (0, ["sky", "road"])),
+        ("class Config:\n    CLASSES = ['dark', 'bright']\n    SIZE = 3", (0, ["dark", "bright"])),
         ("idx2name = {-1: 'nothing', 0: 'dark', 1: 'bright'}", (-1, ["nothing", "dark", "bright"])),
     ],
 )
@@ -56,6 +57,10 @@ def test_a_table_that_a_module_makes(tmp_path: Path, text: str, expected: "tuple
         "CLASSES = ['dark', 'bright']\nCLASSES += ['none']",
         "CLASSES = ['dark', 'bright']\n\n\ndef more():\n    global CLASSES\n    CLASSES = []",
         "for LETTERS in ('ab', 'cd'):\n    pass\nLETTERS = 'ab'\nCHARS = list(LETTERS)",
+        "class Config:\n    CLASSES = ['dark', 'bright']\nConfig.CLASSES.append('none')",
+        "class Config:\n    CLASSES = ['dark', 'bright']\nConfig.CLASSES[0] = 'none'",
+        "class Config:\n    CLASSES = ['dark', 'bright']\nConfig.CLASSES += ['none']",
+        "class One:\n    CLASSES = ['dark', 'bright']\n    CLASSES = ['a', 'b']",
         "CHARS = [c for c in CHARS]",
         "CHARS = list(CHARS)",
         "A = B\nB = A\nCHARS = list(A)",

@@ -9,7 +9,7 @@ import sys
 import traceback
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
-from assay_worker import match_meta, match_standin
+from assay_worker import match_meta, match_pages, match_standin
 from assay_worker.faults import Places
 
 NO_NAME = re.compile(r"cannot import name '([^']+)' from '([^']+)'")
@@ -45,6 +45,7 @@ class Importer:
         self.finder = match_standin.Finder(self.refs + os.sep)
         self.used: Place = Place((), "")
         self.failed: Dict[str, Exception] = {}
+        sys.meta_path.insert(0, match_pages.Finder(self.refs + os.sep))
         sys.meta_path.append(self.finder)  # type: ignore[arg-type]
 
     def find(self, candidate: Dict[str, Any]) -> Tuple[Callable[..., Any], Place]:

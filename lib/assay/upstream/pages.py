@@ -1,0 +1,155 @@
+"""Pages of Streamlit that take an upload and show what the model says, as uses without the page.
+
+What is uploaded is a file, what is shown is printed, buttons are pressed, and other choices are as the page begins.
+"""
+
+import ast
+import builtins
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+
+from assay.records.upstream import PAGE, Use
+from assay.upstream.handlers import Pieces, kind_of
+from assay.upstream.imported import imported_as
+from assay.upstream.index import File, Index, Outside
+from assay.upstream.paged import Paged
+from assay.upstream.service import CannotWrite
+from assay.upstream.slicing import bound, free, leading_to, loaded, resting_on, stored
+from assay.upstream.uploads import SAMPLE
+
+MOST = 1
+STREAMLIT, UPLOADER = "streamlit", "file_uploader"
+CHARTS = ("altair", "plotly", "matplotlib", "seaborn", "pandas", "pydeck", "bokeh")  # what only draws a result
+
+
+class Pages:
+    """Finds pages, and writes what they do as lines that start from a file."""
+
+    def __init__(self, index: Index, near: Mapping[str, int]) -> None:
+        self.index, self.near = index, near
+
+    def all(self) -> "list[Use]":
+        """List the uses that can be written, those of files near the entrypoints first."""
+        found: list[Use] = []
+        files = [f for f in self.index.files.values() if UPLOADER in f.text and _aliases(f)]
+        for file in sorted(files, key=lambda f: (self.near.get(f.path, 99), f.path.count("/"), f.path)):
+            try:
+                found.append(self._use(file))
+            except (CannotWrite, RecursionError, ValueError):  # the last is ast's, of what it cannot put into words
+                continue
+        return found[:MOST]
+
+    def _use(self, file: File) -> Use:
+        tree = copy.deepcopy(file.tree)
+        asked = _uploader(tree)
+        if asked is None:
+            raise CannotWrite("nothing is uploaded")
+        lines = Paged(_aliases(file)).lines(_whole(tree, asked))
+        outside = {name for name in file.imports if isinstance(self.index.meaning(file, name), Outside)}
+        body = self._answering(file, lines, outside)
+        pieces = Pieces(self.index)
+        pieces.add_whole(file, body)
+        root, module = imported_as(self.index, file)
+        return Use(
+            path=file.path,
+            line=asked.lineno,
+            head=file.line(asked.lineno),
+            function=PAGE,
+            module=module,
+            text=pieces.text(),
+            root=root,
+            kind=kind_of(self.index, file),
+            given="upload",
+        )
+
+    def _answering(self, file: File, lines: "list[ast.stmt]", outside: "set[str]") -> "list[ast.stmt]":
+        """Keep what is shown of the upload, and the lines that lead to it."""
+        resting = resting_on(lines, SAMPLE, {SAMPLE, *outside, *dir(builtins)})
+        charts = {n for n in outside if file.imports[n].module.partition(".")[0] in CHARTS}
+        kept = [line for line in lines if not _is_print(line) or loaded(line) & resting]
+        shown = [line for line in kept if _is_print(line) or _prints_within(line)]
+        wanted = {name for line in shown for name in loaded(line)} - {"print"}
+        told: list[ast.stmt] = []
+        for line in kept:
+            if _draws(line, charts, wanted):
+                charts |= stored(line)  # what is done with a drawing draws, too
+            else:
+                told.append(line)
+        body = leading_to(told, wanted, {SAMPLE, *outside, *dir(builtins)})
+        if not shown or not any(SAMPLE in loaded(line) for line in body):
+            raise CannotWrite("nothing of the upload is shown")
+        known = {
+            SAMPLE,
+            "os",
+            "__file__",
+            *dir(builtins),
+            *file.imports,
+            *(name for line in body for name in stored(line)),
+        }
+        if unknown := [name for name in free(body) if name not in known]:
+            raise CannotWrite(f"nothing says what {unknown[0]} is")
+        return body
+
+
+def _aliases(file: File) -> "set[str]":
+    """Name what a file calls Streamlit."""
+    return {name for name, bound in file.imports.items() if bound.module == STREAMLIT and not bound.name}
+
+
+def _uploader(tree: ast.AST) -> "ast.Call | None":
+    """Find the call that asks for the upload."""
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+    return next((c for c in calls if c.func.attr == UPLOADER), None)  # type: ignore[attr-defined]
+
+
+def _whole(tree: ast.Module, asked: ast.Call) -> "list[ast.stmt]":
+    """Give the page from above to below; a function that is the page stands where it is called."""
+    inside = [d for d in tree.body if isinstance(d, ast.FunctionDef) and any(n is asked for n in ast.walk(d))]
+    body = list(_unguarded(tree.body))
+    if not inside:
+        return body
+    page = inside[0]
+    calls = [at for at, node in enumerate(body) if _calls(node, page.name)]
+    asks = page.args.args or page.args.kwonlyargs or any(isinstance(n, ast.Return) and n.value for n in ast.walk(page))
+    if len(calls) != 1 or asks:
+        raise CannotWrite("the page is a function that is called with something, or gives something back")
+    others = {name for node in body if node is not page for name in _named(node)}
+    if bound(ast.Module(page.body, [])) & others:
+        raise CannotWrite("the page's function has names that its file has, too")
+    at = calls[0]
+    return [node for node in (*body[:at], *page.body, *body[at + 1 :]) if node is not page]
+
+
+def _named(node: ast.stmt) -> "set[str]":
+    """Name what a line of a file gives a value to there."""
+    inside = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+    return {node.name} if inside else bound(node)  # type: ignore[attr-defined]
+
+
+def _unguarded(body: "Sequence[ast.stmt]") -> "Iterator[ast.stmt]":
+    for node in body:
+        if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
+            yield from node.body
+        else:
+            yield node
+
+
+def _calls(node: ast.stmt, name: str) -> bool:
+    call = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == name
+
+
+def _is_print(node: ast.stmt) -> bool:
+    return _calls(node, "print")
+
+
+def _prints_within(node: ast.stmt) -> bool:
+    blocks = isinstance(node, (ast.If, ast.For, ast.With, ast.While))
+    return blocks and any(isinstance(n, ast.Expr) and _is_print(n) for n in ast.walk(node))
+
+
+def _draws(node: ast.stmt, charts: "set[str]", wanted: "set[str]") -> bool:
+    """Tell a line that only makes or fills a drawing."""
+    if isinstance(node, (ast.For, ast.With, ast.If)):
+        return all(_draws(one, charts, wanted) for one in (*node.body, *getattr(node, "orelse", ())))
+    return isinstance(node, (ast.Assign, ast.Expr)) and bool(loaded(node) & charts) and not stored(node) & wanted

@@ -1,0 +1,86 @@
+"""Importing a page of a web app for what it defines: what its other lines do is for a browser."""
+
+from __future__ import annotations
+
+import ast
+import importlib.abc
+import importlib.machinery
+from types import CodeType, ModuleType
+from typing import Any, Optional, Sequence
+
+LIBRARIES = ("streamlit", "gradio")
+DEFINES = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+class Finder(importlib.abc.MetaPathFinder):
+    """Finds, before all others, upstream's own files that are such pages."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def find_spec(
+        self, name: str, path: Optional[Sequence[str]] = None, target: Any = None
+    ) -> Optional[importlib.machinery.ModuleSpec]:
+        """Find a page; nothing for any other module."""
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        loader = spec.loader if spec is not None else None
+        if spec is None or not isinstance(loader, importlib.machinery.SourceFileLoader):
+            return None
+        if not loader.path.startswith(self.folder) or not _is_page(loader):
+            return None
+        spec.loader = Definitions(loader.name, loader.path)
+        return spec
+
+
+class Definitions(importlib.machinery.SourceFileLoader):
+    """Loads of a file what it imports and defines, and plain values."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile these lines alone."""
+        tree = ast.parse(self.get_data(self.path), self.path)
+        pages = _pages(tree)
+        tree.body = [node for node in tree.body if _defines(node, pages)]
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                node.decorator_list = [d for d in node.decorator_list if not _names(d) & pages]
+        return compile(tree, self.path, "exec", dont_inherit=True)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run them."""
+        exec(self.get_code(module.__name__), module.__dict__)
+
+
+def _is_page(loader: importlib.machinery.SourceFileLoader) -> bool:
+    data = loader.get_data(loader.path)
+    if not any(name.encode() in data for name in LIBRARIES):
+        return False
+    try:
+        return bool(_pages(ast.parse(data)))
+    except (SyntaxError, ValueError):
+        return False
+
+
+def _pages(tree: ast.Module) -> set[str]:
+    """Name what a file calls such a library and its parts."""
+    found = set()
+    for node in tree.body:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module or ""] * len(node.names)
+        for name, alias in zip(names, getattr(node, "names", [])):
+            if name.partition(".")[0].split("_")[0] in LIBRARIES:
+                found.add((alias.asname or alias.name).partition(".")[0])
+    return found
+
+
+def _defines(node: ast.stmt, pages: set[str]) -> bool:
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return not {(alias.asname or alias.name).partition(".")[0] for alias in node.names} & pages
+    if isinstance(node, DEFINES) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+        return True
+    plain = isinstance(node, (ast.Assign, ast.AnnAssign)) and not _names(node) & pages
+    return plain and not any(isinstance(n, ast.Call) for n in ast.walk(node))
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
