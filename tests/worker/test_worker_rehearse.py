@@ -254,13 +254,13 @@ def test_a_run_that_never_reaches_the_model_is_made_once_and_ends_in_time(
     assert found["runs"][0]["where"] == where and [one["npz"] for one in found["first"]] == [""]
 
 
-def onnx_graph(path: Path) -> None:
+def onnx_graph(path: Path, wide: int = 16) -> None:
     """Write a graph of one product."""
     import onnx
     from onnx import TensorProto, helper
 
-    weight = onnx.numpy_helper.from_array(np.full((16, 3), 0.5, np.float32), "w")
-    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 16])
+    weight = onnx.numpy_helper.from_array(np.full((wide, 3), 0.5, np.float32), "w")
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, wide])
     made = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3])
     graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [given], [made], [weight])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
@@ -311,3 +311,20 @@ def test_what_is_not_read_is_given_once(
     found = behaved(ask, workspace, IDLE.replace("WAY", way), **more)
     assert [run["outcome"] for run in found["runs"]] == ["ok"] * runs
     assert any(one["reads"] for one in found["first"]) == (runs > 1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "wide", "size"), [("L", 64, [8, 8]), ("RGB", 3 * 81, [9, 9]), ("L", 65, None), ("L", 16, None)]
+)
+def test_a_picture_gets_the_size_that_a_failure_speaks_of(
+    ask: Any, workspace: Path, tmp_path: Path, mode: str, wide: int, size: "list[int] | None"
+) -> None:
+    onnx_graph(tmp_path / "best.onnx", wide)
+    shape = (1, 3, *size) if size and mode == "RGB" else (1, 1, *size) if size else ()
+    laid = f".transpose(2, 0, 1).reshape{shape}" if mode == "RGB" else f".reshape{shape}" if size else ""
+    way = f"x = np.asarray(Image.open(sys.argv[1]).convert({mode!r}), 'float32'){laid}.reshape(1, {wide})"
+    named = {"name": "best.onnx", "sha256": "", "format": "onnx"}
+    more = {"checkpoint": named, "checkpoint_file": tmp_path / "best.onnx", "seconds": 20.0}
+    found = behaved(ask, workspace, IDLE.replace("WAY", way), **more)
+    outcomes = [run["outcome"] for run in found["runs"]]
+    assert outcomes == (["ok"] * 7 if size else ["failed"]), found["runs"][0]["message"]

@@ -171,7 +171,7 @@ class Paged(ast.NodeTransformer):
         named = bound(node)
         word, value = self.word(node.value), node.value
         if word in UPLOADS and isinstance(value, ast.Call):
-            if any(k.arg == "accept_multiple_files" for k in value.keywords) or len(named) != 1:
+            if self.uploads or any(k.arg == "accept_multiple_files" for k in value.keywords) or len(named) != 1:
                 raise CannotWrite("it takes several uploads")
             self.uploads |= named
             return True

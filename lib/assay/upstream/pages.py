@@ -19,6 +19,7 @@ from assay.upstream.uploads import SAMPLE
 
 MOST = 1
 STREAMLIT, UPLOADER = "streamlit", "file_uploader"
+CLIENTS = ("requests", "httpx", "aiohttp", "urllib", "urllib3", "grpc", "boto3", "openai")
 CHARTS = ("altair", "plotly", "matplotlib", "seaborn", "pandas", "pydeck", "bokeh")  # what only draws a result
 
 
@@ -78,6 +79,8 @@ class Pages:
         body = leading_to(told, wanted, {SAMPLE, *outside, *dir(builtins)})
         if not shown or not any(SAMPLE in loaded(line) for line in body):
             raise CannotWrite("nothing of the upload is shown")
+        if any(name in loaded(line) for line in body for name in _clients(file)):
+            raise CannotWrite("it asks a service")
         known = {
             SAMPLE,
             "os",
@@ -94,6 +97,11 @@ class Pages:
 def _aliases(file: File) -> "set[str]":
     """Name what a file calls Streamlit."""
     return {name for name, bound in file.imports.items() if bound.module == STREAMLIT and not bound.name}
+
+
+def _clients(file: File) -> "set[str]":
+    """Name what a file asks services with."""
+    return {name for name, bound in file.imports.items() if bound.module.partition(".")[0] in CLIENTS}
 
 
 def _uploader(tree: ast.AST) -> "ast.Call | None":

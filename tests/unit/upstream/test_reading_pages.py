@@ -160,6 +160,8 @@ def test_what_is_done_with_an_upload_and_what_a_page_begins_with(tmp_path: Path,
         f"{ASKED}st.write('thank you')\n",  # nothing of it is shown
         f"net = load('best.pth')\n{ASKED}file = 3\nst.write(net(file))\n",
         f"net = load('best.pth')\n{ASKED}st.write(net(file.size))\n",
+        f"net = load('best.pth')\n{ASKED}other = st.file_uploader('weights')\nst.write(net(file), net(other))\n",
+        f"import requests\n{ASKED}st.write(requests.post('http://there', files={{'a': file}}).json())\n",
         f"net = load('best.pth')\n{ASKED}st.write(net(file.readline()))\n",
         f"net = load('best.pth')\n{ASKED}st.write([net(file) for file in [file]])\n",
         f"net = load('best.pth')\n{ASKED}st.write((lambda file: net(file))(1))\n",

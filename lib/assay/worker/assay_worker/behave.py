@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from assay_worker import fit_data, load, observe, stimuli, tensors
@@ -11,6 +13,8 @@ from assay_worker.fit import fit
 
 LAYOUTS = {"NCHW": slice(2, 4), "NHWC": slice(1, 3), "CHW": slice(1, 3), "HWC": slice(0, 2)}
 ONE_SIZE = "a picture of another size is refused"
+SHAPE = re.compile(r"[(\[]\d+(?:, ?\d+)+[)\]]")
+SIDES, MOST_ASKED = (8, 1024), 3  # of a picture that a failure speaks of; how many are tried
 
 
 def run(job: load.Job) -> Dict[str, Any]:
@@ -20,7 +24,7 @@ def run(job: load.Job) -> Dict[str, Any]:
     files = [os.path.relpath(one.file, job.root) for one in made]
     inputs = [*files, *job.request.get("inputs", []), *job.request.get("samples", [])]
     runs = observe.watch(job, inputs[:1], 0)
-    taken = _size_taken(job, runs) if kind == "image" else None
+    taken = _size_taken(job, runs, inputs[0]) if kind == "image" else None
     if taken is not None:
         stimuli.of_size(taken)
         made = stimuli.make(kind, job.path("stimuli", ""), job.request.get("ending", ""))
@@ -53,17 +57,41 @@ def _read(runs: List[Dict[str, Any]]) -> bool:
     return any(e["is"] == "read" and e["path"] == "@input" for run in runs for e in run["events"])
 
 
-def _size_taken(job: load.Job, runs: List[Dict[str, Any]]) -> Optional[Tuple[int, int]]:
-    """Give the size of upstream's own sample, where that comes to the model and a made-up picture is refused."""
-    samples = job.request.get("samples", [])
-    if _called(runs) or not samples or runs[0]["outcome"] != "failed":
+def _size_taken(job: load.Job, runs: List[Dict[str, Any]], file: str) -> Optional[Tuple[int, int]]:
+    """Give the one size of a picture that comes through: that of upstream's own sample, or one that it asks for."""
+    if _answered(runs) or runs[0]["outcome"] != "failed":
         return None
-    if not _called(observe.watch(job, samples[:1], 0)):
-        return None
-    from PIL import Image
+    samples = job.request.get("samples", [])[:1]
+    if samples:
+        from PIL import Image
 
-    with Image.open(os.path.join(job.root, samples[0])) as picture:
-        return (picture.width, picture.height)
+        with Image.open(os.path.join(job.root, samples[0])) as picture:
+            size = (picture.width, picture.height)
+        return size if _answered(observe.watch(job, samples, 0)) else None
+    for size in _asked_for(runs[0]["message"]):
+        stimuli.of_size(size)
+        stimuli.make("image", job.path("stimuli", ""), job.request.get("ending", ""))
+        if _answered(observe.watch(job, [file], 0)):
+            return size
+    stimuli.of_size(None)
+    stimuli.make("image", job.path("stimuli", ""), job.request.get("ending", ""))
+    return None
+
+
+def _answered(runs: List[Dict[str, Any]]) -> bool:
+    return any(e["is"] == "call" and e.get("outputs") is not None for run in runs for e in run["events"])
+
+
+def _asked_for(message: str) -> List[Tuple[int, int]]:
+    """List the square pictures, grey or of three colours, that have as many numbers as a failure speaks of."""
+    found: List[Tuple[int, int]] = []
+    shapes = [math.prod(map(int, re.findall(r"\d+", shape))) for shape in SHAPE.findall(message)]
+    for number in [*shapes, *map(int, reversed(re.findall(r"\d+", message)))]:
+        for pixels in (number, number / 3):
+            side = math.isqrt(int(pixels))
+            if side * side == pixels and SIDES[0] <= side <= SIDES[1] and (side, side) not in found:
+                found.append((side, side))
+    return found[:MOST_ASKED]
 
 
 def _fitted(job: load.Job, kind: str, made: List[Any], first: List[Dict[str, Any]]) -> List[Dict[str, Any]]:

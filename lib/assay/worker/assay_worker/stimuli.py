@@ -7,7 +7,7 @@ import os
 import struct
 import wave
 import zlib
-from typing import List, NamedTuple, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -80,9 +80,9 @@ def size(name: str) -> Tuple[int, int]:
     return ONLY[0] if ONLY else dict(PICTURES)[name]
 
 
-def of_size(wanted: Tuple[int, int]) -> None:
-    """Give every picture one size from now on."""
-    ONLY[:] = [wanted]
+def of_size(wanted: Optional[Tuple[int, int]]) -> None:
+    """Give every picture one size from now on, or each its own again."""
+    ONLY[:] = [wanted] if wanted else []
     pixels.cache_clear()
 
 
