@@ -298,3 +298,26 @@ if canvas.image_data.sum():
 """
     found = matched({"app.py": page}, {"a.weight": [2, 3], "a.bias": [2]})
     assert (found["outcome"], found["best"]["qualname"]) == ("exact", "Net"), found["why"]
+
+
+@pytest.mark.slow
+@torch_only
+def test_a_script_that_fails_at_what_it_does_is_imported_for_what_it_defines(matched: Matched) -> None:
+    script = """
+from torch import nn
+data = open('/nowhere/data.bin').read()
+first, rest = data[0], data[1:]
+WIDTH = 3
+
+
+class Net(nn.Module):
+    def __init__(self, width=WIDTH):
+        super().__init__()
+        self.a = nn.Linear(width, 2)
+
+
+for epoch in range(3):
+    print(Net()(data))
+"""
+    found = matched({"main.py": script}, {"a.weight": [2, 3], "a.bias": [2]})
+    assert (found["outcome"], found["best"]["qualname"]) == ("exact", "Net"), found["why"]

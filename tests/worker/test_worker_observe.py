@@ -544,3 +544,25 @@ raise RuntimeError('later')
         assert (run["outcome"], run["where"]) == ("failed", "net/main.py:8")
         [call] = events(run, "call")
         assert call["main"] and run["classes"][call["module"]]["qualname"] == "DataParallel"
+
+    def test_a_data_set_that_is_not_here_is_there_until_it_is_used(self, torched: Observe) -> None:
+        if subprocess.run([TORCH, "-c", "import torchvision"], capture_output=True).returncode:
+            pytest.skip("no torchvision there")
+        script = """
+import sys, torch
+from torch.utils.data import DataLoader
+from torchvision import datasets
+from net import Net
+test = DataLoader(datasets.MNIST('data', train=False, download=True), shuffle=True)
+other = datasets.ImageFolder('pictures')
+model = Net(2)
+model.load_state_dict(torch.load(sys.argv[1]))
+print(model(torch.ones(1, 3)))
+"""
+        run = torched(script, "@checkpoint")
+        assert run["outcome"] == "ok" and len(events(run, "call")) == 1, run["log"]
+        told = [what for what in said(run) if what.startswith("the data set")]
+        assert [what.split()[3] for what in told] == ["MNIST", "ImageFolder"]
+        run = torched(script + "for x, y in test:\n    print(model(x))\n", "@checkpoint", stop="end")
+        assert (run["outcome"], run["where"]) == ("failed", "net/main.py:11"), run["log"]
+        assert "an item of the data set MNIST was used, which is not here" in run["message"]

@@ -16,12 +16,17 @@ OPENS = re.compile(r"(load|open|read)(_.*)?|imread|listdir|InferenceSession|Flas
 
 
 def acts(tree: ast.Module) -> bool:
-    """Tell whether importing a file opens others, sets up a service or is a page: what it defines is better copied."""
-    return _is_page(tree) or any(
-        isinstance(inner, ast.Call) and OPENS.fullmatch(_last_word(inner))
-        for node in tree.body
-        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.Expr, ast.With, ast.Try))
-        for inner in ast.walk(node)
+    """Tell whether importing a file opens others, sets up a service, trains, or shows a page: better copy from it."""
+    loops = any(isinstance(node, (ast.For, ast.While)) for node in tree.body)
+    return (
+        loops
+        or _is_page(tree)
+        or any(
+            isinstance(inner, ast.Call) and OPENS.fullmatch(_last_word(inner))
+            for node in tree.body
+            if isinstance(node, (ast.Assign, ast.AnnAssign, ast.Expr, ast.With, ast.Try))
+            for inner in ast.walk(node)
+        )
     )
 
 

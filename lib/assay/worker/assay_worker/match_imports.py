@@ -45,7 +45,8 @@ class Importer:
         self.finder = match_standin.Finder(self.refs + os.sep)
         self.used: Place = Place((), "")
         self.failed: Dict[str, Exception] = {}
-        sys.meta_path.insert(0, match_pages.Finder(self.refs + os.sep))
+        self.pages = match_pages.Finder(self.refs + os.sep)
+        sys.meta_path.insert(0, self.pages)
         sys.meta_path.append(self.finder)  # type: ignore[arg-type]
 
     def find(self, candidate: Dict[str, Any]) -> Tuple[Callable[..., Any], Place]:
@@ -54,7 +55,7 @@ class Importer:
         if full in self.failed:
             raise self.failed[full]
         try:
-            module, place = self._module(candidate, full)
+            module, place = self._whole_or_not(candidate, full)
         except (Lacking, Unimportable) as error:
             self.failed[full] = error
             raise
@@ -64,6 +65,19 @@ class Importer:
         if not callable(found):
             raise Unimportable(f"{candidate['qualname']} is not there once it is imported")
         return found, place
+
+    def _whole_or_not(self, candidate: Dict[str, Any], full: str) -> Tuple[Any, Place]:
+        """Import a file; one that fails at what it does besides is imported for what it defines."""
+        try:
+            return self._module(candidate, full)
+        except (Lacking, Unimportable) as error:
+            self.pages.told.add(os.path.realpath(full))
+            self._again()
+            try:
+                return self._module(candidate, full)
+            except (Lacking, Unimportable):
+                self.pages.told.discard(os.path.realpath(full))
+                raise error from None
 
     def _module(self, candidate: Dict[str, Any], full: str) -> Tuple[Any, Place]:
         first: BaseException = Unimportable("no such file")

@@ -1,32 +1,36 @@
-"""Importing a page of a web app for what it defines: what its other lines do is for a browser."""
+"""Importing a file for what it defines: a page of a web app, or a script that does more and fails at it."""
 
 from __future__ import annotations
 
 import ast
 import importlib.abc
 import importlib.machinery
+import os
 from types import CodeType, ModuleType
-from typing import Any, Optional, Sequence
+from typing import Any, Optional, Sequence, Set
 
 LIBRARIES = ("streamlit", "gradio")
 DEFINES = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 class Finder(importlib.abc.MetaPathFinder):
-    """Finds, before all others, upstream's own files that are such pages."""
+    """Finds, before all others, upstream's own files that are pages, and those that are told."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
+        self.told: Set[str] = set()
 
     def find_spec(
         self, name: str, path: Optional[Sequence[str]] = None, target: Any = None
     ) -> Optional[importlib.machinery.ModuleSpec]:
-        """Find a page; nothing for any other module."""
+        """Find such a file; nothing for any other module."""
         spec = importlib.machinery.PathFinder.find_spec(name, path)
         loader = spec.loader if spec is not None else None
         if spec is None or not isinstance(loader, importlib.machinery.SourceFileLoader):
             return None
-        if not loader.path.startswith(self.folder) or not _is_page(loader):
+        if not loader.path.startswith(self.folder) or not (
+            os.path.realpath(loader.path) in self.told or _is_page(loader)
+        ):
             return None
         spec.loader = Definitions(loader.name, loader.path)
         return spec
@@ -39,7 +43,7 @@ class Definitions(importlib.machinery.SourceFileLoader):
         """Compile these lines alone."""
         tree = ast.parse(self.get_data(self.path), self.path)
         pages = _pages(tree)
-        tree.body = [node for node in tree.body if _defines(node, pages)]
+        tree.body = _defining(tree.body, pages)
         for node in ast.walk(tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 node.decorator_list = [d for d in node.decorator_list if not _names(d) & pages]
@@ -71,6 +75,17 @@ def _pages(tree: ast.Module) -> set[str]:
             if name.partition(".")[0].split("_")[0] in LIBRARIES:
                 found.add((alias.asname or alias.name).partition(".")[0])
     return found
+
+
+def _defining(body: list[ast.stmt], pages: set[str]) -> list[ast.stmt]:
+    """Keep what defines something, and rests on nothing that is left out."""
+    kept, lost = [], set(pages)
+    for node in body:
+        if _defines(node, lost):
+            kept.append(node)
+        else:
+            lost |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return kept
 
 
 def _defines(node: ast.stmt, pages: set[str]) -> bool:

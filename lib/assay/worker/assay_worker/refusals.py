@@ -10,6 +10,7 @@ import sys
 from email.message import Message
 from typing import Any, Callable, Dict, Iterator
 
+from assay_worker import absent_data
 from assay_worker.choosing import kind
 from assay_worker.patching import Function, first, replace
 from assay_worker.tree_copy import full
@@ -161,7 +162,7 @@ def patch_models(watch: Watch, module: Any) -> None:
 
 
 def patch_vision(watch: Watch, torchvision: Any) -> None:
-    """Have torchvision's table of weights give none."""
+    """Have torchvision's table of weights give none, and data sets that are not here stood in for."""
     from assay_worker.torch_modules import EmptyWeights
 
     kind_of = getattr(torchvision.models, "WeightsEnum", None)
@@ -174,6 +175,7 @@ def patch_vision(watch: Watch, torchvision: Any) -> None:
 
     if kind_of is not None:
         replace(kind_of, "get_state_dict", made)
+    absent_data.patch(watch, torchvision.datasets)
 
 
 # ---------------------------------------------------------------- programs
