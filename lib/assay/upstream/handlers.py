@@ -125,8 +125,8 @@ class Pieces:
         for name in free(body):
             if name in file.imports and name not in made:
                 self._import(file, name)
-            elif name == "os":  # for the upload's name
-                self.imports["import os"] = None
+            elif name in ("os", "io") and name not in made:  # for the upload's name, and what it holds
+                self.imports[f"import {name}"] = None
         self.lines += [ast.unparse(ast.fix_missing_locations(node)) for node in body]
 
     def text(self) -> str:

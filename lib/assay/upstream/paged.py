@@ -36,8 +36,9 @@ READS = ("read", "getvalue", "getbuffer")
 class Paged(ast.NodeTransformer):
     """Puts a file in the place of what is uploaded, and prints what the page shows."""
 
-    def __init__(self, page: "set[str]") -> None:
+    def __init__(self, page: "set[str]", *, in_memory: bool = False) -> None:
         self.page = set(page)  # names of Streamlit, and of parts of the page
+        self.whole = f"io.BytesIO({CONTENTS})" if in_memory else OPENED  # the upload itself
         self.uploads: set[str] = set()
         self.stateful = False
 
@@ -67,6 +68,12 @@ class Paged(ast.NodeTransformer):
         word, function = self.word(node), node.func
         if word:
             return self.generic_visit(ast.Expr(_chosen(word, node))).value  # type: ignore[attr-defined, no-any-return]
+        if isinstance(function, ast.Attribute) and ast.unparse(function.value).endswith(f".{STATE}"):
+            return ast.Call(
+                ast.Attribute(self.visit(function.value), function.attr, ast.Load()),
+                [self.visit(one) for one in node.args],
+                [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords],
+            )
         if isinstance(function, ast.Attribute) and self.is_upload(function.value):
             if function.attr in READS and not node.args:
                 return expression(CONTENTS)
@@ -92,7 +99,7 @@ class Paged(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.AST:
         """Open the file where the upload itself is wanted; nothing else of the page is known."""
         if self.is_upload(node) and isinstance(node.ctx, ast.Load):
-            return expression(OPENED)
+            return expression(self.whole)
         if node.id in self.page or node.id == SAMPLE or (node.id == STATE and not self.stateful):
             raise CannotWrite(f"it uses {node.id}")
         return node

@@ -18,6 +18,7 @@ from assay.upstream.slicing import bound, free, leading_to, loaded, resting_on, 
 from assay.upstream.uploads import SAMPLE
 
 MOST = 1
+IN_MEMORY = (".getvalue(", ".getbuffer(")  # what upstream may ask an upload for, that no file has
 STREAMLIT, UPLOADER = "streamlit", "file_uploader"
 CLIENTS = ("requests", "httpx", "aiohttp", "urllib", "urllib3", "grpc", "boto3", "openai")
 CHARTS = ("altair", "plotly", "matplotlib", "seaborn", "pandas", "pydeck", "bokeh")  # what only draws a result
@@ -45,7 +46,8 @@ class Pages:
         asked = _uploader(tree)
         if asked is None:
             raise CannotWrite("nothing is uploaded")
-        lines = Paged(_aliases(file)).lines(_whole(tree, asked))
+        held = any(word in one.text for one in self.index.files.values() for word in IN_MEMORY)
+        lines = Paged(_aliases(file), in_memory=held).lines(_whole(tree, asked))
         outside = {name for name in file.imports if isinstance(self.index.meaning(file, name), Outside)}
         body = self._answering(file, lines, outside)
         pieces = Pieces(self.index)
@@ -65,30 +67,20 @@ class Pages:
 
     def _answering(self, file: File, lines: "list[ast.stmt]", outside: "set[str]") -> "list[ast.stmt]":
         """Keep what is shown of the upload, and the lines that lead to it."""
-        resting = resting_on(lines, SAMPLE, {SAMPLE, *outside, *dir(builtins)})
-        charts = {n for n in outside if file.imports[n].module.partition(".")[0] in CHARTS}
+        apart = {SAMPLE, *outside, *dir(builtins)}
+        resting = resting_on(lines, SAMPLE, apart)
         kept = [line for line in lines if not _is_print(line) or loaded(line) & resting]
-        shown = [line for line in kept if _is_print(line) or _prints_within(line)]
-        wanted = {name for line in shown for name in loaded(line)} - {"print"}
-        told: list[ast.stmt] = []
-        for line in kept:
-            if _draws(line, charts, wanted):
-                charts |= stored(line)  # what is done with a drawing draws, too
-            else:
-                told.append(line)
-        body = leading_to(told, wanted, {SAMPLE, *outside, *dir(builtins)})
+        printed = {name for line in kept for one in _prints(line) for name in loaded(one)} - {"print"}
+        charts = {n for n in outside if file.imports[n].module.partition(".")[0] in CHARTS}
+        told = _without_charts(kept, charts, printed)
+        shown = [line for line in told if any(_prints(line))]
+        body = leading_to(told, {name for line in shown for name in loaded(line)} - {"print"}, apart)
         if not shown or not any(SAMPLE in loaded(line) for line in body):
             raise CannotWrite("nothing of the upload is shown")
         if any(name in loaded(line) for line in body for name in _clients(file)):
             raise CannotWrite("it asks a service")
-        known = {
-            SAMPLE,
-            "os",
-            "__file__",
-            *dir(builtins),
-            *file.imports,
-            *(name for line in body for name in stored(line)),
-        }
+        made = {name for line in body for name in stored(line)}
+        known = {SAMPLE, "os", "io", "__file__", *dir(builtins), *file.imports, *made}
         if unknown := [name for name in free(body) if name not in known]:
             raise CannotWrite(f"nothing says what {unknown[0]} is")
         return body
@@ -151,13 +143,29 @@ def _is_print(node: ast.stmt) -> bool:
     return _calls(node, "print")
 
 
-def _prints_within(node: ast.stmt) -> bool:
-    blocks = isinstance(node, (ast.If, ast.For, ast.With, ast.While))
-    return blocks and any(isinstance(n, ast.Expr) and _is_print(n) for n in ast.walk(node))
+def _prints(node: ast.stmt) -> "Iterator[ast.stmt]":
+    """Give the lines within a line that show something; a function shows nothing before it is called."""
+    if _is_print(node):
+        yield node
+    elif isinstance(node, (ast.If, ast.For, ast.With, ast.While)):
+        for one in (*node.body, *getattr(node, "orelse", ())):
+            yield from _prints(one)
 
 
-def _draws(node: ast.stmt, charts: "set[str]", wanted: "set[str]") -> bool:
-    """Tell a line that only makes or fills a drawing."""
-    if isinstance(node, (ast.For, ast.With, ast.If)):
-        return all(_draws(one, charts, wanted) for one in (*node.body, *getattr(node, "orelse", ())))
-    return isinstance(node, (ast.Assign, ast.Expr)) and bool(loaded(node) & charts) and not stored(node) & wanted
+def _without_charts(body: "Sequence[ast.stmt]", charts: "set[str]", printed: "set[str]") -> "list[ast.stmt]":
+    """Leave out the lines that only make or fill a drawing; what is made of one is a drawing, too."""
+    kept = []
+    for node in body:
+        if isinstance(node, (ast.Assign, ast.Expr)):
+            if loaded(node) & charts and not stored(node) & printed:
+                charts |= stored(node)
+                continue
+        elif isinstance(node, (ast.If, ast.For, ast.With, ast.While)):
+            node.body = _without_charts(node.body, charts, printed)
+            if isinstance(node, ast.If):
+                node.orelse = _without_charts(node.orelse, charts, printed)
+            if not node.body and not getattr(node, "orelse", ()):
+                continue
+            node.body = node.body or [ast.Pass()]
+        kept.append(node)
+    return kept
