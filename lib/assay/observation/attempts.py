@@ -78,7 +78,9 @@ def attempts(source: Source, checkpoint: str, given: "Mapping[str, Any]", chosen
     """List the ways to start upstream's entrypoints, the likeliest first; `given` are options that a person set."""
     scripts = {script.path: script for script in source.scripts}
     trees = {m.path.partition("/")[0] for m in source.modules}
-    wanted = [f"{tree}/{path}" for path in chosen for tree in sorted(trees)] or _likely(source)
+    pages = {use.path for use in source.uses if use.paged}  # as a script such a file waits for a browser
+    likely = [path for path in _likely(source) if path not in pages]
+    wanted = [f"{tree}/{path}" for path in chosen for tree in sorted(trees)] or likely
     found: list[Attempt] = []
     for path in wanted:
         if path in scripts and not path.endswith("/hubconf.py"):

@@ -1,4 +1,4 @@
-"""Pages of Streamlit that take an upload and show what the model says, as uses without the page.
+"""Pages of Streamlit and Gradio that take an upload and show what the model says, as uses without the page.
 
 What is uploaded is a file, what is shown is printed, buttons are pressed, and other choices are as the page begins.
 """
@@ -9,6 +9,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 
 from assay.records.upstream import PAGE, Use
+from assay.upstream import interfaces
 from assay.upstream.handlers import Pieces, kind_of
 from assay.upstream.imported import imported_as
 from assay.upstream.index import File, Index, Outside
@@ -33,24 +34,34 @@ class Pages:
     def all(self) -> "list[Use]":
         """List the uses that can be written, those of files near the entrypoints first."""
         found: list[Use] = []
-        files = [f for f in self.index.files.values() if UPLOADER in f.text and _aliases(f)]
+        files = [f for f in self.index.files.values() if (UPLOADER in f.text and _aliases(f)) or interfaces.aliases(f)]
         for file in sorted(files, key=lambda f: (self.near.get(f.path, 99), f.path.count("/"), f.path)):
             try:
-                found.append(self._use(file))
+                found.append(self._interface(file) if interfaces.aliases(file) else self._page(file))
             except (CannotWrite, RecursionError, ValueError):  # the last is ast's, of what it cannot put into words
                 continue
         return found[:MOST]
 
-    def _use(self, file: File) -> Use:
+    def _page(self, file: File) -> Use:
         tree = copy.deepcopy(file.tree)
         asked = _uploader(tree)
         if asked is None:
             raise CannotWrite("nothing is uploaded")
         held = any(word in one.text for one in self.index.files.values() for word in IN_MEMORY)
-        lines = Paged(_aliases(file), in_memory=held).lines(_whole(tree, asked))
+        return self._use(file, asked, Paged(_aliases(file), in_memory=held).lines(_whole(tree, asked)))
+
+    def _interface(self, file: File) -> Use:
+        asked = interfaces.asked(file)
+        if asked is None:
+            raise CannotWrite("no function is called with a picture or a sound alone")
+        return self._use(file, asked.call, interfaces.lines(file, asked), asked.imports)
+
+    def _use(self, file: File, asked: ast.Call, lines: "list[ast.stmt]", imports: "Sequence[str]" = ()) -> Use:
         outside = {name for name in file.imports if isinstance(self.index.meaning(file, name), Outside)}
-        body = self._answering(file, lines, outside)
+        own = {one.partition("import ")[2] for one in imports}
+        body = self._answering(file, lines, outside | own)
         pieces = Pieces(self.index)
+        pieces.imports.update(dict.fromkeys(imports))
         pieces.add_whole(file, body)
         root, module = imported_as(self.index, file)
         return Use(
@@ -71,7 +82,7 @@ class Pages:
         resting = resting_on(lines, SAMPLE, apart)
         kept = [line for line in lines if not _is_print(line) or loaded(line) & resting]
         printed = {name for line in kept for one in _prints(line) for name in loaded(one)} - {"print"}
-        charts = {n for n in outside if file.imports[n].module.partition(".")[0] in CHARTS}
+        charts = {n for n, one in file.imports.items() if one.module.partition(".")[0] in CHARTS}
         told = _without_charts(kept, charts, printed)
         shown = [line for line in told if any(_prints(line))]
         body = leading_to(told, {name for line in shown for name in loaded(line)} - {"print"}, apart)
@@ -80,7 +91,7 @@ class Pages:
         if any(name in loaded(line) for line in body for name in _clients(file)):
             raise CannotWrite("it asks a service")
         made = {name for line in body for name in stored(line)}
-        known = {SAMPLE, "os", "io", "__file__", *dir(builtins), *file.imports, *made}
+        known = {SAMPLE, "os", "io", "__file__", *apart, *file.imports, *made}
         if unknown := [name for name in free(body) if name not in known]:
             raise CannotWrite(f"nothing says what {unknown[0]} is")
         return body

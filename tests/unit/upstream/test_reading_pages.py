@@ -222,3 +222,72 @@ def test_an_upload_is_held_in_memory_where_upstream_asks_it_for_its_memory(tmp_p
     [use] = pages(tmp_path, text, **{"reads.py": "def read(file):\n    return file.getvalue()\n"})
     assert "import io\n" in use.text
     assert use.text.endswith("print(net(read(io.BytesIO(open(uploaded, 'rb').read()))))\n")
+
+
+# ---------------------------------------------------------------- Gradio
+GRADIO = """\
+import gradio as gr
+import torch
+from net import Net
+
+WORDS = ["dark", "bright"]
+net = Net()
+net.load_state_dict(torch.load("best.pth"))
+
+
+def tell(picture):
+    scores = net(picture)
+    return {word: float(score) for word, score in zip(WORDS, scores)}
+
+
+"""
+MADE = """\
+net = Net()
+net.load_state_dict(torch.load('best.pth'))
+def tell(picture):
+    scores = net(picture)
+    return {word: float(score) for word, score in zip(WORDS, scores)}
+"""
+PIL = "Image.open(uploaded).convert('RGB')"
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        ("gr.Interface(fn=tell, inputs=gr.Image(type='pil'), outputs=gr.Label(num_top_classes=2)).launch()", PIL),
+        ("gr.Interface(tell, 'image', 'label').launch(share=True)", f"numpy.asarray({PIL})"),
+        ("demo = gr.Interface(tell, [gr.Image()], 'label')\nif __name__ == '__main__':\n    demo.launch()", f"numpy.asarray({PIL})"),
+        ("gr.Interface(fn=tell, inputs=gr.inputs.Image(type='filepath'), outputs='label').launch()", "uploaded"),
+        ("gr.Interface(fn=tell, inputs=gr.Audio(type='filepath'), outputs='label').launch()", "uploaded"),
+        (
+            "with gr.Blocks() as demo:\n    gr.Markdown('Words')\n    with gr.Row():\n        seen = gr.Image(type='pil')\n"
+            "        said = gr.Label()\n    gr.Button('Tell').click(fn=tell, inputs=seen, outputs=said)\ndemo.launch()",
+            PIL,
+        ),
+    ],
+)  # fmt: skip
+def test_the_function_of_an_interface_is_called_with_what_its_component_gives(
+    tmp_path: Path, text: str, given: str
+) -> None:
+    [use] = pages(tmp_path, f"{GRADIO}{text}\n")
+    assert "gradio" not in use.text and use.text.endswith(f"{MADE}answered = tell({given})\nprint(answered)\n"), use.text
+    assert ("from PIL import Image" in use.text, "import numpy\n" in use.text) == ("Image" in given, "numpy" in given)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gr.Interface(fn=tell, inputs=gr.Textbox(), outputs='label').launch()",
+        "gr.Interface(fn=tell, inputs=[gr.Image(), gr.Slider()], outputs='label').launch()",
+        "gr.Interface(fn=tell, inputs=gr.Image(shape=(28, 28)), outputs='label').launch()",
+        "gr.Interface(fn=tell, inputs=gr.Image(type=KIND), outputs='label').launch()",
+        "gr.Interface(fn=tell, inputs=gr.Sketchpad(), outputs='label').launch()",
+        "gr.Interface(fn=lambda x: tell(x), inputs=gr.Image(), outputs='label').launch()",
+        "def more(x):\n    raise gr.Error('no')\ngr.Interface(fn=more, inputs=gr.Image(), outputs='label').launch()",
+        "def more(x):\n    return tell(x)\ngr.Interface(fn=more, inputs=gr.Image(), outputs='label')\n"
+        "gr.Interface(fn=tell, inputs=gr.Image(), outputs='label')",
+        "Image = 3\ngr.Interface(fn=tell, inputs=gr.Image(), outputs='label').launch()",
+    ],
+)
+def test_an_interface_that_gives_more_or_something_else_is_not_written(tmp_path: Path, text: str) -> None:
+    assert pages(tmp_path, f"{GRADIO}{text}\n") == []
