@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from typing import Iterator
@@ -28,6 +29,7 @@ def _folders() -> Iterator[str]:
                 yield os.path.join(site, name)
 
 
+@functools.lru_cache(maxsize=None)
 def _provided(folder: str) -> set[str]:
     """Name the top-level modules of a distribution: as it says, else as its file list shows."""
     named = os.path.basename(folder).partition("-")[0].lower().replace("-", "_")

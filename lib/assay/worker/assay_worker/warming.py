@@ -10,7 +10,7 @@ import threading
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Dict, List, Sequence, Tuple
 
-from assay_worker import patching
+from assay_worker import packages, patching
 from assay_worker.tree_copy import Tree
 
 OURS = "assay_worker"
@@ -50,6 +50,7 @@ class Warmth:
                 break
         for name in [name for name in sys.modules if name not in before]:
             self._look(name, sys.modules[name])
+        packages.imported()  # which reads the metadata, and remembers it
 
     def _look(self, name: str, module: Any) -> None:
         """Note what a module took from other packages by name: here, once, for a fork has to copy what it looks at."""
