@@ -321,3 +321,23 @@ for epoch in range(3):
 """
     found = matched({"main.py": script}, {"a.weight": [2, 3], "a.bias": [2]})
     assert (found["outcome"], found["best"]["qualname"]) == ("exact", "Net"), found["why"]
+
+
+@pytest.mark.slow
+@torch_only
+@pytest.mark.parametrize("more", ["WIDTH *= 2", "if data:\n    WIDTH = 6", "WIDTH = int('6')"])
+def test_what_else_a_script_would_do_to_a_value_is_not_passed_over(matched: Matched, more: str) -> None:
+    """A value that no shape shows would come out wrong; here the shape shows it."""
+    script = f"""
+from torch import nn
+data = open('/nowhere/data.bin').read()
+WIDTH = 3
+{more}
+
+
+class Net(nn.Module):
+    def __init__(self, width=WIDTH):
+        super().__init__()
+        self.a = nn.Linear(width, 2)
+"""
+    assert matched({"main.py": script}, {"a.weight": [2, 3], "a.bias": [2]})["outcome"] == "none"

@@ -106,9 +106,48 @@ def test_what_leaves_a_thread_is_the_last(tmp_path: Path) -> None:
         warmth = Warmth()
         warmth.want(["busy", "idle"])
         warmth.bring()
+        warmth.want(["idle"])
+        warmth.bring()
         print("busy" in sys.modules, "idle" in sys.modules)
     """
     assert run(script, tmp_path) == "True False"
+
+
+def test_after_a_run_that_left_a_thread_nothing_is_imported_for_the_next(printed: Runs) -> None:
+    script = """
+        import sys, threading
+        print('PIL.Image' in sys.modules)
+        import PIL.Image
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+    """
+    assert printed(textwrap.dedent(script)) == [["False"], ["False"]]
+
+
+def test_what_lies_beside_the_script_goes_before_what_was_brought(printed: Runs) -> None:
+    files = {"gettext.py": "WHOSE = 'upstream'\n"}
+    assert printed("import gettext\nprint(gettext.WHOSE)\n", files, warm=["optparse"]) == [["upstream"]] * 2
+
+
+def test_generators_that_packages_made_draw_anew(tmp_path: Path) -> None:
+    (tmp_path / "chance.py").write_text(
+        "import random, numpy\nONE, TWO = random.Random(), numpy.random.default_rng()\n"
+    )
+    script = """
+        import os
+        from assay_worker.warming import Warmth
+        warmth = Warmth()
+        warmth.want(["chance"])
+        warmth.bring()
+        for _ in range(2):
+            if not os.fork():
+                warmth.settle()
+                import chance
+                print(chance.ONE.random(), chance.TWO.random(), flush=True)
+                os._exit(0)
+            os.wait()
+    """
+    first, second = run(script, tmp_path).splitlines()
+    assert not set(first.split()) & set(second.split())
 
 
 def test_of_what_fails_nothing_is_left(tmp_path: Path) -> None:
@@ -140,6 +179,6 @@ def test_a_variable_that_upstream_sets_is_set_when_its_packages_are_imported(tmp
         del os.environ["BACKEND"]
         warmth.hear({**told, "installed": ["backed"]})
         warmth.bring()
-        print(sys.modules["backed"].BACKEND)
+        print(sys.modules["backed"].BACKEND, "BACKEND" in os.environ)
     """
-    assert run(script, tmp_path).splitlines() == ["{'BACKEND': 'torch'}", "torch"]
+    assert run(script, tmp_path).splitlines() == ["{'BACKEND': 'torch'}", "torch False"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from assay.drafts.observed import MARK, Values, plain_name
 from assay.drafts.reading import names
 from assay.drafts.seen import Span
 
+LABELS = re.compile(r"names?$|class|label|categor|word|2\w+$|_to_", re.IGNORECASE)
 WORKING = ("softmax", "log_softmax", "sigmoid", "argmax", "topk", "multinomial")
 CLOCKS = ("time", "perf_counter", "process_time", "monotonic", "tic", "toc", "getTickCount", "Event", "elapsed_time")
 PICTURES = {"imwrite": 1, "imsave": 1, "imshow": 1, "save_image": 0, "toimage": 0}
@@ -189,15 +191,27 @@ def _consumed(lines: list[Line], tainted: set[str], opaque: set[str]) -> Answer 
 
 
 def _looked_up(node: ast.stmt, tainted: set[str]) -> dict[str, ast.expr]:
-    """Give what a print looks up by the answer in a table: {"label": NAMES[best]}."""
-    prints = [n for n in ast.walk(node) if isinstance(n, ast.Call) and called(n) in OUTLETS]
-    inner = [n for call in prints for given in call.args for n in ast.walk(given)]
-    found = {ast.unparse(n): n for n in inner if isinstance(n, ast.Subscript) and _is_lookup(n, tainted)}
-    if len(found) == 1:
-        [only] = found.values()
-        return {"label": copy.deepcopy(only)}
+    """Give what a print looks up by the answer in a table, whatever the answer is: {"label": NAMES[best]}."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    if not isinstance(call, ast.Call) or called(call) not in OUTLETS:
+        return {}
+    shown = [one for given in call.args for one in _plainly_shown(given)]
+    found = {ast.unparse(n): n for n in shown if isinstance(n, ast.Subscript) and _is_lookup(n, tainted)}
     tables = {plain_name(ast.unparse(n.value).rpartition(".")[2]): copy.deepcopy(n) for n in found.values()}
+    if len(tables) == 1 and LABELS.search(next(iter(tables))):
+        return {"label": next(iter(tables.values()))} if len(found) == 1 else {}
     return dict(tables) if len(tables) == len(found) else {}
+
+
+def _plainly_shown(node: ast.expr) -> list[ast.expr]:
+    """Give the values of which a text is put together, or the one that is shown."""
+    if isinstance(node, ast.JoinedStr):
+        return [one for v in node.values if isinstance(v, ast.FormattedValue) for one in _plainly_shown(v.value)]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return [*_plainly_shown(node.left), *_plainly_shown(node.right)]
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "str" and len(node.args) == 1:
+        return _plainly_shown(node.args[0])
+    return [node]
 
 
 def _is_lookup(node: ast.Subscript, tainted: set[str]) -> bool:

@@ -13,16 +13,17 @@ from assay.upstream.uploads import ANSWER, SAMPLE
 
 GRADIO = "gradio"
 EVENTS = ("click", "change", "submit", "upload")
-PICTURE = f'Image.open({SAMPLE}).convert("RGB")'  # as the component reads it
+PICTURE = f'ImageOps.exif_transpose(Image.open({SAMPLE})).convert("RGB")'  # as the component reads it
+PILLOW = ("from PIL import Image", "from PIL import ImageOps")
 # component, the type that it is asked for -> what it gives, what has to be imported for that
 GIVES = {
-    ("Image", "pil"): (PICTURE, ("from PIL import Image",)),
-    ("Image", "numpy"): (f"numpy.asarray({PICTURE})", ("import numpy", "from PIL import Image")),
-    ("Image", "filepath"): (SAMPLE, ()),
+    ("Image", "pil"): (PICTURE, PILLOW),
+    ("Image", "numpy"): (f"numpy.asarray({PICTURE})", ("import numpy", *PILLOW)),
     ("Audio", "filepath"): (SAMPLE, ()),
 }
 BEGINS = {"Image": "numpy", "Audio": "numpy"}
-CHANGES = ("shape", "image_mode", "invert_colors", "tool", "crop_size", "width_crop")  # what else it would do
+CHANGES = {"shape", "image_mode", "invert_colors", "tool", "crop_size", None}  # what else it would do
+OTHERWISE = {"batch", "preprocess", "postprocess", None}  # an interface that calls in another way
 
 
 class Asked(NamedTuple):
@@ -48,8 +49,8 @@ class Parted(Paged):
 
     def _within(self, node: ast.With) -> "list[ast.stmt]":
         if any(self.word(item.context_expr) for item in node.items):
-            self.page |= bound(node)
-            return []
+            self.page |= {name for item in node.items if item.optional_vars for name in bound(item.optional_vars)}
+            return self._lines(node.body)
         return super()._within(node)
 
 
@@ -63,13 +64,14 @@ def asked(file: File) -> "Asked | None":
     page = Parted(aliases(file))
     calls = [n for n in ast.walk(file.tree) if isinstance(n, ast.Call) and _is_interface(n, page)]
     found = [one for call in calls for one in _asked(call, file, page)]
-    return found[0] if len({one.function for one in found}) == 1 else None
+    return found[0] if len(calls) == len(found) == 1 else None
 
 
 def lines(file: File, what: Asked) -> "list[ast.stmt]":
     """Write the file without its interface, and the call at its end."""
     tree = copy.deepcopy(file.tree)
-    body = [n for n in tree.body if not (isinstance(n, ast.If) and "__name__" in ast.unparse(n.test))]
+    guarded = [isinstance(n, ast.If) and "__name__" in ast.unparse(n.test) for n in tree.body]
+    body = [one for n, inner in zip(tree.body, guarded) for one in (n.body if inner else [n])]  # type: ignore[attr-defined]
     names = {n.partition("import ")[2] for n in what.imports}
     if names & {*file.defs, *file.assigned, SAMPLE} or what.function not in file.defs:
         raise CannotWrite("what reads the input is called otherwise")
@@ -78,8 +80,8 @@ def lines(file: File, what: Asked) -> "list[ast.stmt]":
 
 
 def _is_interface(call: ast.Call, page: Paged) -> bool:
-    keywords = {k.arg for k in call.keywords}
-    return page.word(call) == "Interface" or (last_of(call.func) in EVENTS and {"fn", "inputs"} <= keywords)
+    event = isinstance(call.func, ast.Attribute) and call.func.attr in EVENTS and bool(call.args or call.keywords)
+    return event or page.word(call) in ("Interface", "TabbedInterface", "ChatInterface")
 
 
 def _asked(call: ast.Call, file: File, page: Paged) -> "Iterator[Asked]":
@@ -89,7 +91,7 @@ def _asked(call: ast.Call, file: File, page: Paged) -> "Iterator[Asked]":
     if isinstance(given, ast.List) and len(given.elts) == 1:
         given = given.elts[0]
     component = _component(given, file, page)
-    if isinstance(function, ast.Name) and component in GIVES:
+    if isinstance(function, ast.Name) and component in GIVES and not OTHERWISE & set(named):
         yield Asked(call, function.id, *GIVES[component])
 
 
@@ -105,7 +107,7 @@ def _component(node: "ast.expr | None", file: File, page: Paged) -> "tuple[str, 
         return None
     named = {k.arg: k.value for k in node.keywords}
     kind = named.get("type", ast.Constant(BEGINS[word]))
-    if node.args or set(CHANGES) & set(named) or not isinstance(kind, ast.Constant):
+    if node.args or CHANGES & set(named) or not isinstance(kind, ast.Constant):
         return None
     return word, str(kind.value)
 

@@ -25,6 +25,7 @@ CALLED = re.compile(
     r"|(.*_)?(i|int|id|idx|index|ix|num)(2|_to_)[a-z]+",
     re.IGNORECASE,
 )
+LOOKS = ("len", "enumerate", "range", "zip", "list", "tuple", "dict", "set", "sorted")  # leave a list as it is
 FILLS = "append|extend|insert|remove|pop|sort|reverse|clear|update|setdefault"
 KEYS = ("names", "id2label", "class_names", "label_names", "labels", "classes")
 MADE = (ast.List, ast.Tuple, ast.Dict, ast.ListComp, ast.DictComp, ast.Call)
@@ -96,16 +97,23 @@ class Names:
 
 def _in_classes(tree: ast.Module) -> "list[tuple[str, ast.expr]]":
     """Give the lists of names that classes are written with, as a configuration has them."""
-    bodies = [node.body for node in tree.body if isinstance(node, ast.ClassDef)]
-    lines = [n for body in bodies for n in body if isinstance(n, ast.Assign) and len(n.targets) == 1]
-    named = [(n.targets[0].id, n.value) for n in lines if isinstance(n.targets[0], ast.Name)]
-    names = [name for name, _ in named]
-    return [(n, v) for n, v in named if CALLED.fullmatch(n) and isinstance(v, MADE) and names.count(n) == 1]
+    found: list[tuple[str, ast.expr]] = []
+    for owner in [node for node in tree.body if isinstance(node, ast.ClassDef)]:
+        lines = [n for n in owner.body if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)]
+        counted = [n.args for n in ast.walk(owner) if isinstance(n, ast.Call) and getattr(n.func, "id", "") in LOOKS]
+        looks = [id(one) for args in counted for one in args]
+        used = [n.id for n in ast.walk(owner) if isinstance(n, ast.Name) and id(n) not in looks]
+        named = [(n.targets[0].id, n.value) for n in lines]  # type: ignore[attr-defined]
+        found += [(n, v) for n, v in named if CALLED.fullmatch(n) and isinstance(v, MADE) and used.count(n) == 1]
+    return found
 
 
 def _sets(name: str, text: str) -> bool:
     """Tell whether a file gives what a class holds another value, or fills it."""
-    return bool(re.search(rf"\.{name}(\[[^\]]*\])?\s*([-+*|]?=[^=]|\.({FILLS})\()", text))
+    changed = (
+        rf"\.{name}(\[[^\]]*\])?\s*([-+*|]?=[^=]|\.({FILLS})\()|shuffle\([^)]*\.{name}\b|setattr\([^)]*['\"]{name}['\"]"
+    )
+    return bool(re.search(changed, text))
 
 
 def _made(node: ast.expr, assigned: tables.Assigned, hidden: "set[str]") -> Any:

@@ -2,10 +2,10 @@
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from assay.upstream.service import CannotWrite, last_of
-from assay.upstream.slicing import bound
+from assay.upstream.slicing import bound, loaded
 from assay.upstream.uploads import CONTENTS, NAME, OPENED, SAMPLE, expression
 
 UPLOADS = ("file_uploader", "camera_input")
@@ -19,7 +19,11 @@ BLOCKS = frozenset(
 )
 KEEPS = ("cache_resource", "cache_data", "cache", "experimental_memo", "experimental_singleton", "fragment")
 BUTTONS = ("button", "form_submit_button")
-NOT_PRESSED = re.compile(r"clear|reset|delete|remove|train|cancel|log ?out|save|feedback|again|close|stop", re.I)
+NOT_PRESSED = re.compile(
+    r"\b(clear|reset|delete|remove|(re)?train|cancel|log ?(out|in)|save|feedback|again|close|stop|examples?|samples?"
+    r"|demo|random|rotate|flip|(in)?correct|wrong|yes|no|download|share|about|help|back|next|report|rate)\b",
+    re.I,
+)
 CHOICES = ("selectbox", "radio", "select_slider")
 NUMBERS = ("slider", "number_input")
 VALUES: "dict[str, bool | str | None]" = {
@@ -29,7 +33,9 @@ VALUES: "dict[str, bool | str | None]" = {
     "text_area": "",
     "multiselect": None,
 }
-STATE = "session_state"
+SAYS = ("print", "info", "warning", "error", "exception", "debug", "print_exc")
+LEAVES = ("stop", "rerun", "experimental_rerun", "switch_page")
+EXISTS = ("exists", "is_file", "isfile", "is_dir", "isdir")
 READS = ("read", "getvalue", "getbuffer")
 
 
@@ -40,7 +46,10 @@ class Paged(ast.NodeTransformer):
         self.page = set(page)  # names of Streamlit, and of parts of the page
         self.whole = f"io.BytesIO({CONTENTS})" if in_memory else OPENED  # the upload itself
         self.uploads: set[str] = set()
-        self.stateful = False
+        self.resting: set[str] = set()  # names that rest on the upload
+        self.opened: set[str] = set()  # of these, the picture as it was opened
+        self.forced: set[str] = set()  # names that decided on another way than to the upload
+        self.presses = 0  # of buttons that do something
 
     # ------------------------------------------------------------ what is what
     def word(self, node: "ast.AST | None") -> str:
@@ -68,12 +77,6 @@ class Paged(ast.NodeTransformer):
         word, function = self.word(node), node.func
         if word:
             return self.generic_visit(ast.Expr(_chosen(word, node))).value  # type: ignore[attr-defined, no-any-return]
-        if isinstance(function, ast.Attribute) and ast.unparse(function.value).endswith(f".{STATE}"):
-            return ast.Call(
-                ast.Attribute(self.visit(function.value), function.attr, ast.Load()),
-                [self.visit(one) for one in node.args],
-                [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords],
-            )
         if isinstance(function, ast.Attribute) and self.is_upload(function.value):
             if function.attr in READS and not node.args:
                 return expression(CONTENTS)
@@ -88,19 +91,15 @@ class Paged(ast.NodeTransformer):
             if node.attr == "name":
                 return expression(NAME)
             raise CannotWrite(f"it asks the upload for its {node.attr}")
-        if node.attr == STATE and self.is_page(node.value):
-            self.stateful = True
-            return ast.Name(STATE, ast.Load())
-        inner = node.value
-        if isinstance(inner, ast.Attribute) and inner.attr == STATE and self.is_page(inner.value):
-            return ast.Subscript(self.visit(inner), ast.Constant(node.attr), node.ctx)
+        if self.is_page(node.value):
+            raise CannotWrite(f"it uses the page's {node.attr}")  # session_state: what it holds is another run's doing
         return self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         """Open the file where the upload itself is wanted; nothing else of the page is known."""
         if self.is_upload(node) and isinstance(node.ctx, ast.Load):
             return expression(self.whole)
-        if node.id in self.page or node.id == SAMPLE or (node.id == STATE and not self.stateful):
+        if node.id in self.page or node.id == SAMPLE:
             raise CannotWrite(f"it uses {node.id}")
         return node
 
@@ -111,13 +110,33 @@ class Paged(ast.NodeTransformer):
 
     # ------------------------------------------------------------ statements
     def lines(self, body: "Sequence[ast.stmt]") -> "list[ast.stmt]":
-        """Write a page's statements; its state is kept in a dict."""
-        found = self._lines(body)
-        start = [ast.Assign([ast.Name(STATE, ast.Store())], ast.Dict([], []), None)] if self.stateful else []
-        return [ast.fix_missing_locations(node) for node in (*start, *found)]
+        """Write a page's statements."""
+        found = [ast.fix_missing_locations(node) for node in self._lines(body)]
+        if any(isinstance(n, ast.Return) for node in found for n in _outside_functions(node)):
+            raise CannotWrite("the page ends in the middle")
+        return found
 
     def _lines(self, body: "Sequence[ast.stmt]") -> "list[ast.stmt]":
-        return [line for node in body for line in self._written(node)]
+        found: list[ast.stmt] = []
+        for node in body:
+            self._follow(node)
+            found += self._written(node)
+        return found
+
+    def _follow(self, node: ast.stmt) -> None:
+        """Note what rests on the upload, and what is the picture as it was opened."""
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.If, ast.With, ast.While, ast.Try)):
+            return  # their lines are followed one by one
+        node = ast.Assign([node.target], node.iter) if isinstance(node, ast.For) else node
+        named = bound(node)
+        value = node.value if isinstance(node, (ast.Assign, ast.AnnAssign)) else None
+        opens = value is not None and "Image.open" in ast.unparse(value) and not loaded(value) & self.resting
+        nothing = isinstance(value, ast.Constant) and value.value is None
+        if loaded(node) & (self.uploads | self.resting):
+            self.opened = self.opened | named if opens and named.isdisjoint(self.resting) else self.opened - named
+            self.resting |= named
+        elif not nothing:
+            self.opened -= named
 
     def _written(self, node: ast.stmt) -> "list[ast.stmt]":
         if isinstance(node, (ast.Import, ast.ImportFrom, ast.Pass)):
@@ -130,8 +149,8 @@ class Paged(ast.NodeTransformer):
             return self._within(node)
         if isinstance(node, ast.If):
             return self._branch(node)
-        if isinstance(node, ast.Try):  # what it says of failures is not looked for
-            return self._lines([*node.body, *node.orelse, *node.finalbody])
+        if isinstance(node, ast.Try):
+            return self._tried(node)
         if isinstance(node, ast.FunctionDef):
             return [self._function(node)]
         if isinstance(node, (ast.For, ast.While)):
@@ -140,10 +159,27 @@ class Paged(ast.NodeTransformer):
         written: ast.stmt = self.visit(node)
         return [written]
 
+    def _tried(self, node: ast.Try) -> "list[ast.stmt]":
+        """Write what is tried, where nothing but a complaint follows a failure."""
+        leaves = any(isinstance(n, ast.Return) for one in node.body for n in ast.walk(one))
+        if (node.finalbody and leaves) or not all(self._gives_up(h.body) for h in node.handlers):
+            raise CannotWrite("it does something else where it fails")
+        return self._lines([*node.body, *node.orelse, *node.finalbody])
+
+    def _gives_up(self, body: "Sequence[ast.stmt]") -> bool:
+        """Tell lines that say that something failed, and no more."""
+        for node in body:
+            call = node.value if isinstance(node, ast.Expr) else None
+            says = isinstance(call, ast.Call) and (self.word(call) or last_of(call.func) in SAYS)
+            none = isinstance(node, ast.Return) and (node.value is None or isinstance(node.value, ast.Constant))
+            if not (says or none or isinstance(node, (ast.Pass, ast.Raise)) or isinstance(call, ast.Constant)):
+                return False
+        return True
+
     def _loop(self, node: "ast.For | ast.While") -> "list[ast.stmt]":
         self._apart(bound(node) | _parameters(node))
-        if node.orelse:
-            raise CannotWrite("a loop has an end of its own")
+        if node.orelse or self._asks(node):
+            raise CannotWrite("a loop has an end of its own, or asks for uploads")
         inner = self._lines(node.body) or [ast.Pass()]
         if isinstance(node, ast.For):
             return [ast.For(node.target, self.visit(node.iter), inner, [])]
@@ -155,15 +191,17 @@ class Paged(ast.NodeTransformer):
         if isinstance(call, ast.Constant):
             return []
         self._apart(bound(node) | _parameters(node))
-        if word == "stop":
-            raise CannotWrite("it stops in the middle")
+        if word in LEAVES:
+            raise CannotWrite("it stops in the middle, or begins anew")
         if word in SHOWS and isinstance(call, ast.Call):
             given = [*call.args, *(k.value for k in call.keywords if k.arg in ("body", "value", "label", "delta"))]
             told = [one for one in given if not isinstance(one, ast.Constant) and not self.is_upload(one)]
             shown = [self.visit(one) for one in told]
             return [ast.Expr(ast.Call(ast.Name("print", ast.Load()), shown, []))] if shown else []
-        if word:
-            return []
+        if word and isinstance(call, ast.Call):
+            _plainly_asked(call)
+            given = [*call.args, *(k.value for k in call.keywords)]
+            return [ast.Expr(self.visit(one)) for one in given if _does(one)]  # though what it gives is not shown
         owner = call.func.value if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) else None
         if owner is not None and (self.is_upload(owner) or self._is_part(owner)):
             return []
@@ -178,13 +216,16 @@ class Paged(ast.NodeTransformer):
         named = bound(node)
         word, value = self.word(node.value), node.value
         if word in UPLOADS and isinstance(value, ast.Call):
-            if self.uploads or any(k.arg == "accept_multiple_files" for k in value.keywords) or len(named) != 1:
+            _plainly_asked(value)
+            several = len(value.args) > 2 or any(k.arg == "accept_multiple_files" for k in value.keywords)
+            if self.uploads or several or len(named) != 1:
                 raise CannotWrite("it takes several uploads")
             self.uploads |= named
             return True
         if self.is_upload(value) if value is not None else False:
             self.uploads |= named
             return True
+        self._press(word in BUTTONS and _pressed(value))  # type: ignore[arg-type]
         part = word in BLOCKS or word in SHOWS or (value is not None and not word and self.is_page(value))
         if part:
             self.page |= named
@@ -193,7 +234,7 @@ class Paged(ast.NodeTransformer):
         return False
 
     def _apart(self, names: "set[str]") -> None:
-        if names & (self.uploads | self.page | {SAMPLE, STATE, "print"}):
+        if names & (self.uploads | self.page | {SAMPLE, "print"}):
             raise CannotWrite("a name of the page's is used for something else")
 
     def _within(self, node: ast.With) -> "list[ast.stmt]":
@@ -207,6 +248,7 @@ class Paged(ast.NodeTransformer):
                     else set()
                 )
             else:
+                self._apart(bound(item.optional_vars) if item.optional_vars else set())
                 others.append(ast.withitem(self.visit(item.context_expr), item.optional_vars))
         inner = self._lines(node.body)
         return [ast.With(others, inner)] if others and inner else inner
@@ -214,13 +256,35 @@ class Paged(ast.NodeTransformer):
     def _branch(self, node: ast.If) -> "list[ast.stmt]":
         """Take the branch that leads to the upload, or that it decides; keep one that asks for anything else."""
         ways = [any(self._asks(one) for one in body) for body in (node.body, node.orelse)]
-        known = self._truth(node.test) if ways[0] == ways[1] else ways[0]
-        if known is None and _asks_whether_there(node.test) and self._complains(node.body):
+        known = self._truth(node.test)
+        if known is None and ways[0] != ways[1]:
+            known = ways[0]
+            self.forced |= loaded(node.test) - self.page
+        if known is None and self._is_missing(node.test) and self._complains(node.body):
             known = False
         if known is not None:
-            return self._lines(node.body if known else node.orelse)
+            taken = self._lines(node.body if known else node.orelse)
+            pressed = any(self.word(n) in BUTTONS for n in ast.walk(node.test))
+            self._press(pressed and any(not _is_print(line) for line in taken))
+            return taken
         body, other = self._lines(node.body), self._lines(node.orelse)
         return [ast.If(self.visit(node.test), body or [ast.Pass()], other)] if body or other else []
+
+    def _press(self, does: bool) -> None:
+        self.presses += does
+        if self.presses > 1:
+            raise CannotWrite("several buttons do something")
+
+    def _is_missing(self, test: ast.expr) -> bool:
+        """Tell a test for something that is not there: a file, a model, the picture; not one of what the model says."""
+        negative = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
+        inner = test.operand if negative else None  # type: ignore[attr-defined]
+        if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Is):
+            right = test.comparators[0]
+            inner = test.left if isinstance(right, ast.Constant) and right.value is None else None
+        if isinstance(inner, ast.Call):
+            return last_of(inner.func) in EXISTS and not loaded(inner) & self.resting
+        return isinstance(inner, ast.Name) and (inner.id not in self.resting or inner.id in self.opened)
 
     @staticmethod
     def _asks(node: ast.stmt) -> bool:
@@ -265,29 +329,39 @@ class Paged(ast.NodeTransformer):
         return isinstance(inner, ast.Attribute) and inner.attr in KEEPS and self.is_page(inner.value)
 
 
-def _asks_whether_there(test: ast.expr) -> bool:
-    """Tell a test for something missing, which is no question of what the model says."""
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        inner = test.operand
-        exists = isinstance(inner, ast.Call) and last_of(inner.func) in (
-            "exists",
-            "is_file",
-            "isfile",
-            "is_dir",
-            "isdir",
-        )
-        return exists or isinstance(inner, (ast.Name, ast.Attribute))
-    nothing = isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Is)
-    return nothing and isinstance(test.comparators[0], ast.Constant)  # type: ignore[attr-defined]
-
-
 def _parameters(node: ast.AST) -> "set[str]":
-    """Name what functions within an expression call their arguments."""
-    return {a.arg for n in ast.walk(node) if isinstance(n, ast.Lambda) for a in n.args.args}
+    """Name what functions and classes within a line call their arguments."""
+    return {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
+
+
+def _outside_functions(node: ast.AST) -> "Iterator[ast.AST]":
+    """Go through a line, save what functions hold."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+        return
+    yield node
+    for inner in ast.iter_child_nodes(node):
+        yield from _outside_functions(inner)
+
+
+def _is_print(node: ast.stmt) -> bool:
+    call = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "print"
+
+
+def _does(node: ast.expr) -> bool:
+    return any(isinstance(n, (ast.Call, ast.NamedExpr)) for n in ast.walk(node))
+
+
+def _plainly_asked(call: ast.Call) -> None:
+    """Refuse what gives a widget more than can be told: a callback, words unpacked."""
+    words = {k.arg for k in call.keywords}
+    if words & {"on_click", "on_change", None} or any(isinstance(one, ast.Starred) for one in call.args):
+        raise CannotWrite("a widget is given more than its words")
 
 
 def _chosen(word: str, call: ast.Call) -> ast.expr:
     """Give what a widget says before anybody touched it."""
+    _plainly_asked(call)
     named = {k.arg: k.value for k in call.keywords}
 
     def given(name: str, place: int) -> "ast.expr | None":
@@ -300,7 +374,10 @@ def _chosen(word: str, call: ast.Call) -> ast.expr:
         if options is not None and word != "select_slider":
             return ast.Subscript(ast.Call(ast.Name("list", ast.Load()), [options], []), index, ast.Load())
     if word in NUMBERS:
-        return given("value", 3) or given("min_value", 1) or ast.Constant(0)
+        value = given("value", 3) or given("min_value", 1) or ast.Constant(0)
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            raise CannotWrite("a number is asked for by a word")
+        return value
     if word in VALUES and word != "multiselect":
         return given("value", 1) or ast.Constant(VALUES[word])
     raise CannotWrite(f"the page asks for {word}")
@@ -308,5 +385,10 @@ def _chosen(word: str, call: ast.Call) -> ast.expr:
 
 def _pressed(call: ast.expr) -> bool:
     """Tell whether a button is pressed on the way to an answer."""
-    label = call.args[0] if isinstance(call, ast.Call) and call.args else None
+    if isinstance(call, ast.Call):
+        _plainly_asked(call)
+    named = {k.arg: k.value for k in call.keywords} if isinstance(call, ast.Call) else {}
+    label = call.args[0] if isinstance(call, ast.Call) and call.args else named.get("label")
+    if not isinstance(label, ast.Constant) and not (last_of(getattr(call, "func", call)) == "form_submit_button"):
+        raise CannotWrite("what a button is for is not said")
     return not (isinstance(label, ast.Constant) and NOT_PRESSED.search(str(label.value)))

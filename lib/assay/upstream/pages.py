@@ -6,7 +6,8 @@ What is uploaded is a file, what is shown is printed, buttons are pressed, and o
 import ast
 import builtins
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from assay.records.upstream import PAGE, Use
 from assay.upstream import interfaces
@@ -14,7 +15,7 @@ from assay.upstream.handlers import Pieces, kind_of
 from assay.upstream.imported import imported_as
 from assay.upstream.index import File, Index, Outside
 from assay.upstream.paged import Paged
-from assay.upstream.service import CannotWrite
+from assay.upstream.service import CannotWrite, first_of, last_of
 from assay.upstream.slicing import bound, free, leading_to, loaded, resting_on, stored
 from assay.upstream.uploads import SAMPLE
 
@@ -22,7 +23,8 @@ MOST = 1
 IN_MEMORY = (".getvalue(", ".getbuffer(")  # what upstream may ask an upload for, that no file has
 STREAMLIT, UPLOADER = "streamlit", "file_uploader"
 CLIENTS = ("requests", "httpx", "aiohttp", "urllib", "urllib3", "grpc", "boto3", "openai")
-CHARTS = ("altair", "plotly", "matplotlib", "seaborn", "pandas", "pydeck", "bokeh")  # what only draws a result
+CHARTS = ("altair", "plotly", "matplotlib", "seaborn", "pydeck", "bokeh")  # what only draws a result
+SETS = re.compile(r"^(set_|manual_seed|seed|use_|enable|disable|register|setdefault|putenv|update$|append$|insert$)")
 
 
 class Pages:
@@ -48,7 +50,9 @@ class Pages:
         if asked is None:
             raise CannotWrite("nothing is uploaded")
         held = any(word in one.text for one in self.index.files.values() for word in IN_MEMORY)
-        return self._use(file, asked, Paged(_aliases(file), in_memory=held).lines(_whole(tree, asked)))
+        page = Paged(_aliases(file), in_memory=held)
+        lines = page.lines(_whole(tree, asked))
+        return self._use(file, asked, lines, forced=page.forced)
 
     def _interface(self, file: File) -> Use:
         asked = interfaces.asked(file)
@@ -56,10 +60,20 @@ class Pages:
             raise CannotWrite("no function is called with a picture or a sound alone")
         return self._use(file, asked.call, interfaces.lines(file, asked), asked.imports)
 
-    def _use(self, file: File, asked: ast.Call, lines: "list[ast.stmt]", imports: "Sequence[str]" = ()) -> Use:
+    def _use(
+        self,
+        file: File,
+        asked: ast.Call,
+        lines: "list[ast.stmt]",
+        imports: "Sequence[str]" = (),
+        forced: "Collection[str]" = (),
+    ) -> Use:
         outside = {name for name in file.imports if isinstance(self.index.meaning(file, name), Outside)}
         own = {one.partition("import ")[2] for one in imports}
         body = self._answering(file, lines, outside | own)
+        used = {name for line in body for name in (*loaded(line), *stored(line))}
+        if used & ({*forced} | _meant_twice(file)):
+            raise CannotWrite("a name of it means one thing here and another there")
         pieces = Pieces(self.index)
         pieces.imports.update(dict.fromkeys(imports))
         pieces.add_whole(file, body)
@@ -83,9 +97,16 @@ class Pages:
         kept = [line for line in lines if not _is_print(line) or loaded(line) & resting]
         printed = {name for line in kept for one in _prints(line) for name in loaded(one)} - {"print"}
         charts = {n for n, one in file.imports.items() if one.module.partition(".")[0] in CHARTS}
-        told = _without_charts(kept, charts, printed)
+        names = [name for line in kept for node in _plain_lines(line) for name in stored(node)]
+        again = {name for name in names if names.count(name) > 1}
+        told = _without_charts(kept, charts, printed | again)
         shown = [line for line in told if any(_prints(line))]
-        body = leading_to(told, {name for line in shown for name in loaded(line)} - {"print"}, apart)
+        changes = {id(line) for line in told if _changes_outside(line, outside)}
+        wanted = (
+            {n for line in told if line in shown or id(line) in changes for n in loaded(line)} - {"print"} - outside
+        )
+        led = {id(line) for line in leading_to(told, wanted, apart)}
+        body = [line for line in told if id(line) in led | changes]
         if not shown or not any(SAMPLE in loaded(line) for line in body):
             raise CannotWrite("nothing of the upload is shown")
         if any(name in loaded(line) for line in body for name in _clients(file)):
@@ -163,12 +184,50 @@ def _prints(node: ast.stmt) -> "Iterator[ast.stmt]":
             yield from _prints(one)
 
 
+def _plain_lines(node: ast.stmt) -> "Iterator[ast.stmt]":
+    """Go through the lines within a line."""
+    inner = [*getattr(node, "body", ()), *getattr(node, "orelse", ())]
+    if isinstance(node, (ast.If, ast.For, ast.With, ast.While)):
+        for one in inner:
+            yield from _plain_lines(one)
+    else:
+        yield node
+
+
+def _changes_outside(node: ast.stmt, outside: "set[str]") -> bool:
+    """Tell a line that sets something in a package: an environment, a seed, a default."""
+    for one in _plain_lines(node):
+        if isinstance(one, (ast.FunctionDef, ast.ClassDef)):
+            continue
+        targets = [
+            n for n in ast.walk(one) if isinstance(n, (ast.Attribute, ast.Subscript)) and isinstance(n.ctx, ast.Store)
+        ]
+        if any(first_of(target) in outside for target in targets):
+            return True
+        calls = [n for n in ast.walk(one) if isinstance(n, ast.Call) and first_of(n.func) in outside]
+        if any(SETS.search(last_of(call.func)) for call in calls):
+            return True
+    return False
+
+
+def _meant_twice(file: File) -> "set[str]":
+    """Name what is imported from several places, or imported and also defined."""
+    meant: dict[str, set[str]] = {}
+    for node in ast.walk(file.tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            place = f"{node.level * '.'}{node.module or ''}" if isinstance(node, ast.ImportFrom) else ""
+            for alias in node.names:
+                name = (alias.asname or alias.name).partition(".")[0]
+                meant.setdefault(name, set()).add(f"{place}:{alias.name if alias.asname or place else name}")
+    return {name for name, ways in meant.items() if len(ways) > 1 or name in file.defs or name in file.assigned}
+
+
 def _without_charts(body: "Sequence[ast.stmt]", charts: "set[str]", printed: "set[str]") -> "list[ast.stmt]":
     """Leave out the lines that only make or fill a drawing; what is made of one is a drawing, too."""
     kept = []
     for node in body:
         if isinstance(node, (ast.Assign, ast.Expr)):
-            if loaded(node) & charts and not stored(node) & printed:
+            if first_of(node.value) in charts and not stored(node) & printed:
                 charts |= stored(node)
                 continue
         elif isinstance(node, (ast.If, ast.For, ast.With, ast.While)):

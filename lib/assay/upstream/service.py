@@ -158,11 +158,11 @@ def is_idle(node: ast.stmt, known: Known) -> bool:
     if known.is_stream(function.value):
         first = value.args[0] if value.args else None
         return name == "close" or (name == "seek" and isinstance(first, ast.Constant) and first.value == 0)
-    logs = name in LOGS and bool(LOGGER.fullmatch(_first(function)))
+    logs = name in LOGS and bool(LOGGER.fullmatch(first_of(function)))
     return (
         logs
         or name in COUNTS
-        or (name in TIDIES and (_first(function) in ("os", "shutil", "Path") or name in ("unlink", "mkdir")))
+        or (name in TIDIES and (first_of(function) in ("os", "shutil", "Path") or name in ("unlink", "mkdir")))
     )
 
 
@@ -255,9 +255,10 @@ def last_of(node: ast.AST) -> str:
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
-def _first(node: ast.AST) -> str:
-    while isinstance(node, (ast.Attribute, ast.Call)):
-        node = node.value if isinstance(node, ast.Attribute) else node.func
+def first_of(node: ast.AST) -> str:
+    """Give the name that an expression of attributes, calls and subscripts begins with."""
+    while isinstance(node, (ast.Attribute, ast.Call, ast.Subscript)):
+        node = node.func if isinstance(node, ast.Call) else node.value
     return getattr(node, "id", "")
 
 

@@ -269,6 +269,9 @@ def test_labels_with_scores_best_first_are_a_classification() -> None:
         ("print(NAMES[best], COLOURS[best])", "{'NAMES': NAMES[best], 'COLOURS': COLOURS[best], 'best': best}"),
         ("print(chances[best])", "{'best': best, 'chances': chances}"),  # no table: the answer itself
         ("print(best, NAMES[0])", "best"),
+        ("print(COLOURS[best], chance)", "{'COLOURS': COLOURS[best], 'best': best, 'chance': chance}"),
+        ("print(NAMES[best] if chance > 0.5 else 'none', chance)", "{'best': best, 'chance': chance}"),
+        ("print(len(NAMES[best]), chance)", "{'best': best, 'chance': chance}"),
     ],
 )
 def test_what_a_print_looks_up_by_the_answer_is_part_of_it(shown: str, answer: str) -> None:

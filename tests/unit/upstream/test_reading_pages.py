@@ -104,13 +104,12 @@ def test_a_page_that_is_a_function_and_a_way_to_the_upload(tmp_path: Path) -> No
                 file = st.file_uploader("a picture")
                 if file:
                     picture = Image.open(file)
-            if "net" not in st.session_state:
-                st.session_state.net = load("best.pth")
+            net = load("best.pth")
             if picture is None:
                 st.error("no picture")
                 st.stop()
             try:
-                st.json({"word": WORDS[int(st.session_state["net"](picture).argmax())]})
+                st.json({"word": WORDS[int(net(picture).argmax())]})
             except Exception as error:
                 st.error(error)
 
@@ -123,9 +122,8 @@ def test_a_page_that_is_a_function_and_a_way_to_the_upload(tmp_path: Path) -> No
         textwrap.dedent("""\
         picture = None
         picture = Image.open(uploaded)
-        if 'net' not in session_state:
-            session_state['net'] = load('best.pth')
-        print({'word': WORDS[int(session_state['net'](picture).argmax())]})
+        net = load('best.pth')
+        print({'word': WORDS[int(net(picture).argmax())]})
     """)
     ), use.text
     assert (use.where, use.paged, use.kind) == ("t/app.py:page()", True, "image")
@@ -144,10 +142,6 @@ def test_a_page_that_is_a_function_and_a_way_to_the_upload(tmp_path: Path) -> No
         ("st.write(net(file), st.text_input('as'))", "print(net(open(uploaded, 'rb')), '')"),
         ("st.write(net(file), st.number_input('n', 1, 9))", "print(net(open(uploaded, 'rb')), 1)"),
         ("other = file\nst.write(net(other))", "print(net(open(uploaded, 'rb')))"),
-        (
-            "st.session_state.setdefault('n', net)\nst.write(st.session_state.get('n')(file))",
-            "print(session_state.get('n')(open(uploaded, 'rb')))",
-        ),
         ("if st.button('Clear'):\n    net = None\nst.write(net(file))", "print(net(open(uploaded, 'rb')))"),
         ("if not file:\n    st.stop()\nst.write(net(file))", "print(net(open(uploaded, 'rb')))"),
     ],
@@ -177,6 +171,25 @@ def test_what_is_done_with_an_upload_and_what_a_page_begins_with(tmp_path: Path,
         "net = load('best.pth')\nfiles = st.file_uploader('x', accept_multiple_files=True)\nst.write(net(files))\n",
         "def main(net):\n    file = st.file_uploader('x')\n    st.write(net(file))\nmain(load('best.pth'))\n",
         "net = None\ndef main():\n    net = load('best.pth')\n    file = st.file_uploader('x')\n    st.write(net(file))\nmain()\n",
+        f"net = load('best.pth')\n{ASKED}ok = bool(net(file) > 0.5)\nif not ok:\n    st.error('no')\n    st.stop()\nst.write(net(file))\n",
+        f"net = load('best.pth')\n{ASKED}img = Image.open(file)\nif st.button('Turn'):\n    img = img.rotate(90)\n"
+        "if st.button('Tell'):\n    best = net(img)\n    st.write(best)\n",
+        f"net = load('best.pth')\n{ASKED}if st.button(WORDS[0]):\n    best = net(file)\n    st.write(best)\n",
+        f"net = load('best.pth')\n{ASKED}st.session_state.n = 3\nst.write(net(file), st.session_state.n)\n",
+        f"net = load('best.pth')\n{ASKED}if st.button('Tell', on_click=load):\n    st.write(net(file))\n",
+        f"net = load('best.pth')\n{ASKED}st.write(net(file), st.slider('t', **SIZES))\n",
+        f"net = load('best.pth')\n{ASKED}st.write(net(file), st.number_input('t', 0, 9, 'min'))\n",
+        f"net = load('best.pth')\n{ASKED}with open('a.json') as file:\n    names = file.read()\nst.write(net(file), names)\n",
+        f"net = load('best.pth')\n{ASKED}class Run:\n    def go(self, file):\n        return file\nst.write(net(Run().go(file)))\n",
+        "net = load('best.pth')\nfor side in 'ab':\n    file = st.file_uploader(side)\n    st.write(net(file))\n",
+        "net = load('best.pth')\nfile = st.file_uploader('a', ['png'], True)\nst.write(net(file))\n",
+        f"net = load('best.pth')\n{ASKED}try:\n    best = net(file)\nexcept ValueError:\n    best = 3\nst.write(best)\n",
+        "net = load('best.pth')\nway = st.radio('from', ['Sample', 'File'])\nsize = 128 if way == 'Sample' else 224\n"
+        "if way == 'File':\n    file = st.file_uploader('a')\n    st.write(net(file, size))\n",
+        "def main():\n    net = load('best.pth')\n    mode = st.radio('m', ['Describe', 'Tell'])\n    file = st.file_uploader('a')\n"
+        "    if mode == 'Describe':\n        return\n    st.write(net(file))\nmain()\n",
+        f"from other import prepare\nnet = load('best.pth')\ndef tell(x):\n    from better import prepare\n    return net(prepare(x))\n"
+        f"{ASKED}st.write(tell(file))\n",
         f"net = load('best.pth')\n{ASKED}for i in range(3):\n    st.write(net(file))\nelse:\n    st.write('over')\n",
     ],
 )
@@ -213,7 +226,7 @@ if scores.max() > 0:
         figure.add_trace(score)
 """
     assert lines(tmp_path, text).endswith(
-        "scores = net(open(uploaded, 'rb'))\nprint(scores)\nif scores.max() > 0:\n    print('bright')\n"
+        "print(scores)\ntable = pd.DataFrame({'score': scores})\nif scores.max() > 0:\n    print('bright')\n"
     )
 
 
@@ -248,7 +261,7 @@ def tell(picture):
     scores = net(picture)
     return {word: float(score) for word, score in zip(WORDS, scores)}
 """
-PIL = "Image.open(uploaded).convert('RGB')"
+PIL = "ImageOps.exif_transpose(Image.open(uploaded)).convert('RGB')"
 
 
 @pytest.mark.parametrize(
@@ -257,7 +270,7 @@ PIL = "Image.open(uploaded).convert('RGB')"
         ("gr.Interface(fn=tell, inputs=gr.Image(type='pil'), outputs=gr.Label(num_top_classes=2)).launch()", PIL),
         ("gr.Interface(tell, 'image', 'label').launch(share=True)", f"numpy.asarray({PIL})"),
         ("demo = gr.Interface(tell, [gr.Image()], 'label')\nif __name__ == '__main__':\n    demo.launch()", f"numpy.asarray({PIL})"),
-        ("gr.Interface(fn=tell, inputs=gr.inputs.Image(type='filepath'), outputs='label').launch()", "uploaded"),
+        ("gr.Interface(fn=tell, inputs=gr.inputs.Image(type='pil'), outputs='label').launch()", PIL),
         ("gr.Interface(fn=tell, inputs=gr.Audio(type='filepath'), outputs='label').launch()", "uploaded"),
         (
             "with gr.Blocks() as demo:\n    gr.Markdown('Words')\n    with gr.Row():\n        seen = gr.Image(type='pil')\n"
@@ -282,6 +295,11 @@ def test_the_function_of_an_interface_is_called_with_what_its_component_gives(
         "gr.Interface(fn=tell, inputs=gr.Image(shape=(28, 28)), outputs='label').launch()",
         "gr.Interface(fn=tell, inputs=gr.Image(type=KIND), outputs='label').launch()",
         "gr.Interface(fn=tell, inputs=gr.Sketchpad(), outputs='label').launch()",
+        "gr.Interface(fn=tell, inputs=gr.Image(type='filepath'), outputs='label').launch()",  # it may be saved anew
+        "gr.Interface(fn=tell, inputs=gr.Image(**HOW), outputs='label').launch()",
+        "gr.Interface(fn=tell, inputs=gr.Image(), outputs='label', batch=True).launch()",
+        "with gr.Blocks() as demo:\n    seen = gr.Image()\n    seen.upload(cropped, seen, seen)\n"
+        "    gr.Button('Tell').click(fn=tell, inputs=seen, outputs=gr.Label())\n",
         "gr.Interface(fn=lambda x: tell(x), inputs=gr.Image(), outputs='label').launch()",
         "def more(x):\n    raise gr.Error('no')\ngr.Interface(fn=more, inputs=gr.Image(), outputs='label').launch()",
         "def more(x):\n    return tell(x)\ngr.Interface(fn=more, inputs=gr.Image(), outputs='label')\n"
@@ -291,3 +309,28 @@ def test_the_function_of_an_interface_is_called_with_what_its_component_gives(
 )
 def test_an_interface_that_gives_more_or_something_else_is_not_written(tmp_path: Path, text: str) -> None:
     assert pages(tmp_path, f"{GRADIO}{text}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("import os\nos.environ['SIZE'] = 'large'\n", "os.environ['SIZE'] = 'large'"),
+        ("_ = torch.manual_seed(3)\n", "_ = torch.manual_seed(3)"),
+        ("import pandas as pd\nWORDS = pd.Series(WORDS).tolist()\n", "WORDS = pd.Series(WORDS).tolist()"),
+    ],
+)
+def test_what_the_answer_may_rest_on_is_kept(tmp_path: Path, text: str, kept: str) -> None:
+    [use] = pages(tmp_path, f"{HEAD}net = load('best.pth')\n{text}{ASKED}st.write(WORDS[net(file)])\n")
+    assert f"\n{kept}\n" in use.text, use.text
+
+
+@pytest.mark.parametrize("label", ["Find closest match", "Against", "Predict"])
+def test_a_word_within_another_does_not_hold_a_button_back(tmp_path: Path, label: str) -> None:
+    text = f"net = load('best.pth')\n{ASKED}best = None\nif st.button(label={label!r}):\n    best = net(file)\nst.write(best)\n"
+    assert "best = net(open(uploaded, 'rb'))" in lines(tmp_path, text)
+
+
+def test_what_an_interface_does_before_it_begins_is_done(tmp_path: Path) -> None:
+    text = "if __name__ == '__main__':\n    net.load_state_dict(torch.load('better.pth'))\n    gr.Interface(tell, 'image', 'label').launch()\n"
+    [use] = pages(tmp_path, GRADIO + text)
+    assert "net.load_state_dict(torch.load('better.pth'))\nanswered = tell(" in use.text

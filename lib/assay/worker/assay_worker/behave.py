@@ -13,6 +13,7 @@ from assay_worker.fit import fit
 
 LAYOUTS = {"NCHW": slice(2, 4), "NHWC": slice(1, 3), "CHW": slice(1, 3), "HWC": slice(0, 2)}
 ONE_SIZE = "a picture of another size is refused"
+SOME_SIZES = "pictures of some sizes are refused, and of more than one are taken"
 SHAPE = re.compile(r"[(\[]\d+(?:, ?\d+)+[)\]]")
 SIDES, MOST_ASKED = (8, 1024), 3  # of a picture that a failure speaks of; how many are tried
 
@@ -26,6 +27,7 @@ def run(job: load.Job) -> Dict[str, Any]:
     runs = observe.watch(job, inputs[:1], 0)
     taken = _size_taken(job, runs, inputs[0]) if kind == "image" else None
     if taken is not None:
+        job.request["one_size"] = not _takes_others(job, inputs[0], taken)
         stimuli.of_size(taken)
         made = stimuli.make(kind, job.path("stimuli", ""), job.request.get("ending", ""))
         runs = observe.watch(job, inputs[:1], 0)
@@ -78,6 +80,16 @@ def _size_taken(job: load.Job, runs: List[Dict[str, Any]], file: str) -> Optiona
     return None
 
 
+def _takes_others(job: load.Job, file: str, taken: Tuple[int, int]) -> bool:
+    """Tell whether pictures of other sizes come through, too: one more, as where sizes are rounded, or twice it."""
+    for size in ((taken[0] + 1, taken[1] + 1), (2 * taken[0], 2 * taken[1])):
+        stimuli.of_size(size)
+        stimuli.make("image", job.path("stimuli", ""), job.request.get("ending", ""))
+        if _answered(observe.watch(job, [file], 0)):
+            return True
+    return False
+
+
 def _answered(runs: List[Dict[str, Any]]) -> bool:
     return any(e["is"] == "call" and e.get("outputs") is not None for run in runs for e in run["events"])
 
@@ -105,7 +117,8 @@ def _fitted(job: load.Job, kind: str, made: List[Any], first: List[Dict[str, Any
     facts = [dict(fact) for fact in found["facts"]]
     main = next((fact["tensor"] for fact in facts), "")
     if stimuli.ONLY:
-        _tell_size(facts, [one["tensors"][main].shape for one in seen if main in one["tensors"]])
+        sure = bool(job.request.get("one_size"))
+        _tell_size(facts, [one["tensors"][main].shape for one in seen if main in one["tensors"]], sure)
     typed = not any(one.get("listed") for one in first)  # a list of numbers has no type of its own
     return [fact for fact in facts if fact["tensor"] == main and (typed or fact["id"] != "pre.dtype")]
 
@@ -118,16 +131,17 @@ def _of_variants(job: load.Job, files: List[str], first: List[Dict[str, Any]]) -
     return fit_data.pad({os.path.join(job.root, file): array for file, array in zip(files, arrays)})
 
 
-def _tell_size(facts: List[Dict[str, Any]], shapes: List[Any]) -> None:
-    """Say of pictures that all had to have one size that it is the tensor's, where it is."""
+def _tell_size(facts: List[Dict[str, Any]], shapes: List[Any], sure: bool) -> None:
+    """Say of pictures that all had to have one size that it is the tensor's, where it is and no other is taken."""
     width, height = stimuli.ONLY[0]
     layout = next((fact["value"] for fact in facts if fact["id"] == "pre.layout"), None)
-    if layout not in LAYOUTS or any(tuple(shape[LAYOUTS[layout]]) != (height, width) for shape in shapes):
-        return
+    whole = layout in LAYOUTS and all(tuple(shape[LAYOUTS[layout]]) == (height, width) for shape in shapes)
     said = {"pre.size": [height, width], "pre.resize": "none"}
     for fact in facts:
-        if fact["id"] in said:
+        if fact["id"] in said and sure and whole:
             fact.update(value=said[fact["id"]], identified=True, alternatives=[], reason=ONE_SIZE)
+        elif fact["id"] in said and not sure:
+            fact.update(value=None, identified=False, alternatives=[], reason=SOME_SIZES)
 
 
 def _first(job: load.Job, run: Dict[str, Any], index: int) -> Dict[str, Any]:

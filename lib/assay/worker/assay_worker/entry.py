@@ -36,6 +36,13 @@ def run(watch: Watch, roots: List[str]) -> None:
         _snippet(watch, entry["snippet"], argv, roots)
 
 
+def folders(watch: Watch) -> List[str]:
+    """List where the entry's own imports are looked for first: beside a script, or where it is started."""
+    started = os.path.join(watch.tree.root, watch.request.get("cwd") or "")
+    script = watch.request["entry"].get("script")
+    return [os.path.dirname(os.path.join(watch.tree.root, script)) if script else started]
+
+
 def _word(watch: Watch, word: str) -> str:
     tree = watch.tree
     known = {"@input": tree.given, "@checkpoint": tree.checkpoint, "@inputdir": tree.folder, "@out": tree.out}

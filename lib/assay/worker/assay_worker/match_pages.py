@@ -78,14 +78,25 @@ def _pages(tree: ast.Module) -> set[str]:
 
 
 def _defining(body: list[ast.stmt], pages: set[str]) -> list[ast.stmt]:
-    """Keep what defines something, and rests on nothing that is left out."""
-    kept, lost = [], set(pages)
-    for node in body:
-        if _defines(node, lost):
-            kept.append(node)
-        else:
-            lost |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    return kept
+    """Keep what defines something, rests on nothing that is left out, and is not changed by what is left out."""
+    lost = set(pages)
+    imported = {alias.asname or alias.name for node in body if isinstance(node, DEFINES[:2]) for alias in node.names}
+    while True:
+        kept = [node for node in body if _defines(node, lost)]
+        left = [node for node in body if node not in kept]
+        now = lost | {name for node in left for name in _changed(node) - {one.partition(".")[0] for one in imported}}
+        if now == lost:
+            return kept
+        lost = now
+
+
+def _changed(node: ast.stmt) -> set[str]:
+    """Name what a line gives a value to, in whole or part, or calls something of."""
+    stores = (ast.Store, ast.Del)
+    found = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, stores)}
+    parts = [n for n in ast.walk(node) if isinstance(n, (ast.Attribute, ast.Subscript)) and isinstance(n.ctx, stores)]
+    parts += [n.func for n in ast.walk(node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+    return found | {n.id for part in parts for n in ast.walk(part.value) if isinstance(n, ast.Name)}
 
 
 def _defines(node: ast.stmt, pages: set[str]) -> bool:

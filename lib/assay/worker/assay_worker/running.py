@@ -131,8 +131,9 @@ def run(job: Job, tree: Tree, answer: str, arrays: str) -> None:
         if job.request.get("reachable") is not None:
             guard.watch(job.request["reachable"])
         install(watch)
-        job.warmth.settle()
-        entry.run(watch, [root for root in roots if os.path.isdir(root)])
+        found = [root for root in roots if os.path.isdir(root)]
+        job.warmth.settle([*entry.folders(watch), *found])
+        entry.run(watch, found)
         outcome = {"outcome": "ok"}
     except BaseException as error:
         traceback.print_exc()
