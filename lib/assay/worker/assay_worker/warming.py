@@ -46,7 +46,7 @@ class Warmth:
 
     def bring(self) -> None:
         """Import what is wanted; never again after a package that leaves a thread."""
-        before, threads = set(sys.modules), _threads()
+        before, threads = set(sys.modules), threading.active_count()
         wanted, self.wanted = [name for name in self.wanted if name not in sys.modules], []
         if self.ended or not wanted:
             return
@@ -57,7 +57,9 @@ class Warmth:
             top = name.partition(".")[0]
             if name not in sys.modules and top not in broken and not _imported(name):
                 broken.add(top)
-            self.ended = _threads() > threads
+            self.ended = (
+                threading.active_count() > threads
+            )  # of Python's: allocators have some that a fork does without
             if self.ended:
                 break
         for name, value in kept.items():
@@ -108,7 +110,7 @@ class Warmth:
             for name, value in os.environ.items()
             if self.before.get(name) != value and name not in WITHOUT_CUDA and tree.root not in value
         }
-        threads = _threads() - RUNNING
+        threads = threading.active_count() - RUNNING
         return {"installed": installed, "theirs": theirs, "variables": variables, "threads": threads}
 
 
@@ -150,9 +152,3 @@ def _imported(name: str) -> bool:
     for one in [one for one in sys.modules if one not in before and one.partition(".")[0] == top]:
         del sys.modules[one]
     return False
-
-
-def _threads() -> int:
-    with contextlib.suppress(OSError):
-        return len(os.listdir("/proc/self/task"))
-    return threading.active_count()
