@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from assay.upstream.index import File
-from assay.upstream.paged import Paged
+from assay.upstream.paged import Paged, aliases, unguarded
 from assay.upstream.service import CannotWrite, last_of
 from assay.upstream.slicing import bound, loaded
 from assay.upstream.uploads import ANSWER, SAMPLE
@@ -54,14 +54,9 @@ class Parted(Paged):
         return super()._within(node)
 
 
-def aliases(file: File) -> "set[str]":
-    """Name what a file calls Gradio."""
-    return {name for name, bound in file.imports.items() if bound.module == GRADIO and not bound.name}
-
-
 def asked(file: File) -> "Asked | None":
     """Find the one function that an interface calls with a picture or a sound."""
-    page = Parted(aliases(file))
+    page = Parted(aliases(file, GRADIO))
     calls = [n for n in ast.walk(file.tree) if isinstance(n, ast.Call) and _is_interface(n, page)]
     found = [one for call in calls for one in _asked(call, file, page)]
     return found[0] if len(calls) == len(found) == 1 else None
@@ -70,13 +65,11 @@ def asked(file: File) -> "Asked | None":
 def lines(file: File, what: Asked) -> "list[ast.stmt]":
     """Write the file without its interface, and the call at its end."""
     tree = copy.deepcopy(file.tree)
-    guarded = [isinstance(n, ast.If) and "__name__" in ast.unparse(n.test) for n in tree.body]
-    body = [one for n, inner in zip(tree.body, guarded) for one in (n.body if inner else [n])]  # type: ignore[attr-defined]
     names = {n.partition("import ")[2] for n in what.imports}
     if names & {*file.defs, *file.assigned, SAMPLE} or what.function not in file.defs:
         raise CannotWrite("what reads the input is called otherwise")
     shown = ast.parse(f"{ANSWER} = {what.function}({what.given})\nprint({ANSWER})").body
-    return [*Parted(aliases(file)).lines(body), *shown]
+    return [*Parted(aliases(file, GRADIO)).lines(list(unguarded(tree.body))), *shown]
 
 
 def _is_interface(call: ast.Call, page: Paged) -> bool:

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
+from assay.upstream.index import File
 from assay.upstream.service import CannotWrite, last_of
 from assay.upstream.slicing import bound, loaded
 from assay.upstream.uploads import CONTENTS, NAME, OPENED, SAMPLE, expression
@@ -24,15 +25,9 @@ NOT_PRESSED = re.compile(
     r"|demo|random|rotate|flip|(in)?correct|wrong|yes|no|download|share|about|help|back|next|report|rate)\b",
     re.I,
 )
-CHOICES = ("selectbox", "radio", "select_slider")
+CHOICES = ("selectbox", "radio")
 NUMBERS = ("slider", "number_input")
-VALUES: "dict[str, bool | str | None]" = {
-    "checkbox": False,
-    "toggle": False,
-    "text_input": "",
-    "text_area": "",
-    "multiselect": None,
-}
+VALUES: "dict[str, bool | str]" = {"checkbox": False, "toggle": False, "text_input": "", "text_area": ""}
 SAYS = ("print", "info", "warning", "error", "exception", "debug", "print_exc")
 LEAVES = ("stop", "rerun", "experimental_rerun", "switch_page")
 EXISTS = ("exists", "is_file", "isfile", "is_dir", "isdir")
@@ -62,10 +57,9 @@ class Paged(ast.NodeTransformer):
         """Tell Streamlit, its side bar, or a part of the page."""
         if isinstance(node, ast.Name):
             return node.id in self.page
-        inner = node.value if isinstance(node, (ast.Attribute, ast.Subscript)) else None
         if isinstance(node, ast.Attribute):
             return node.attr in ("sidebar", "components", "v1") and self.is_page(node.value)
-        return isinstance(inner, ast.Name) and inner.id in self.page
+        return isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in self.page
 
     def is_upload(self, node: ast.AST) -> bool:
         """Tell what was uploaded."""
@@ -202,14 +196,9 @@ class Paged(ast.NodeTransformer):
             _plainly_asked(call)
             given = [*call.args, *(k.value for k in call.keywords)]
             return [ast.Expr(self.visit(one)) for one in given if _does(one)]  # though what it gives is not shown
-        owner = call.func.value if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) else None
-        if owner is not None and (self.is_upload(owner) or self._is_part(owner)):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and self.is_upload(call.func.value):
             return []
         return [ast.Expr(self.visit(call))]
-
-    def _is_part(self, node: ast.AST) -> bool:
-        """Tell what hangs on the page by several words: st.components.v1.html."""
-        return isinstance(node, ast.Attribute) and self.is_page(node)
 
     def _is_of_page(self, node: "ast.Assign | ast.AnnAssign") -> bool:
         """Take a name that is given to the upload, or to a part of the page."""
@@ -265,7 +254,7 @@ class Paged(ast.NodeTransformer):
         if known is not None:
             taken = self._lines(node.body if known else node.orelse)
             pressed = any(self.word(n) in BUTTONS for n in ast.walk(node.test))
-            self._press(pressed and any(not _is_print(line) for line in taken))
+            self._press(pressed and any(not is_call_of(line, "print") for line in taken))
             return taken
         body, other = self._lines(node.body), self._lines(node.orelse)
         return [ast.If(self.visit(node.test), body or [ast.Pass()], other)] if body or other else []
@@ -343,9 +332,24 @@ def _outside_functions(node: ast.AST) -> "Iterator[ast.AST]":
         yield from _outside_functions(inner)
 
 
-def _is_print(node: ast.stmt) -> bool:
+def aliases(file: File, library: str) -> "set[str]":
+    """Name what a file calls the library that its page is made with."""
+    return {name for name, bound in file.imports.items() if bound.module == library and not bound.name}
+
+
+def unguarded(body: "Sequence[ast.stmt]") -> "Iterator[ast.stmt]":
+    """Give a file's lines, those that only a run of it as a program would do among them."""
+    for node in body:
+        if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
+            yield from node.body
+        else:
+            yield node
+
+
+def is_call_of(node: ast.stmt, name: str) -> bool:
+    """Tell a line that calls a function and does no more."""
     call = node.value if isinstance(node, ast.Expr) else None
-    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "print"
+    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == name
 
 
 def _does(node: ast.expr) -> bool:
@@ -371,14 +375,14 @@ def _chosen(word: str, call: ast.Call) -> ast.expr:
         return ast.Constant(_pressed(call))
     if word in CHOICES:
         options, index = given("options", 1), given("index", 2) or ast.Constant(0)
-        if options is not None and word != "select_slider":
+        if options is not None:
             return ast.Subscript(ast.Call(ast.Name("list", ast.Load()), [options], []), index, ast.Load())
     if word in NUMBERS:
         value = given("value", 3) or given("min_value", 1) or ast.Constant(0)
         if isinstance(value, ast.Constant) and isinstance(value.value, str):
             raise CannotWrite("a number is asked for by a word")
         return value
-    if word in VALUES and word != "multiselect":
+    if word in VALUES:
         return given("value", 1) or ast.Constant(VALUES[word])
     raise CannotWrite(f"the page asks for {word}")
 

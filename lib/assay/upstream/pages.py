@@ -14,7 +14,7 @@ from assay.upstream import interfaces
 from assay.upstream.handlers import Pieces, kind_of
 from assay.upstream.imported import imported_as
 from assay.upstream.index import File, Index, Outside
-from assay.upstream.paged import Paged
+from assay.upstream.paged import Paged, aliases, is_call_of, unguarded
 from assay.upstream.service import CannotWrite, first_of, last_of
 from assay.upstream.slicing import bound, free, leading_to, loaded, resting_on, stored
 from assay.upstream.uploads import SAMPLE
@@ -36,13 +36,15 @@ class Pages:
     def all(self) -> "list[Use]":
         """List the uses that can be written, those of files near the entrypoints first."""
         found: list[Use] = []
-        files = [f for f in self.index.files.values() if (UPLOADER in f.text and _aliases(f)) or interfaces.aliases(f)]
+        files = [f for f in self.index.files.values() if _is_streamlit(f) or aliases(f, interfaces.GRADIO)]
         for file in sorted(files, key=lambda f: (self.near.get(f.path, 99), f.path.count("/"), f.path)):
+            if len(found) == MOST:
+                break
             try:
-                found.append(self._interface(file) if interfaces.aliases(file) else self._page(file))
+                found.append(self._interface(file) if aliases(file, interfaces.GRADIO) else self._page(file))
             except (CannotWrite, RecursionError, ValueError):  # the last is ast's, of what it cannot put into words
                 continue
-        return found[:MOST]
+        return found
 
     def _page(self, file: File) -> Use:
         tree = copy.deepcopy(file.tree)
@@ -50,7 +52,7 @@ class Pages:
         if asked is None:
             raise CannotWrite("nothing is uploaded")
         held = any(word in one.text for one in self.index.files.values() for word in IN_MEMORY)
-        page = Paged(_aliases(file), in_memory=held)
+        page = Paged(aliases(file, STREAMLIT), in_memory=held)
         lines = page.lines(_whole(tree, asked))
         return self._use(file, asked, lines, forced=page.forced)
 
@@ -94,7 +96,7 @@ class Pages:
         """Keep what is shown of the upload, and the lines that lead to it."""
         apart = {SAMPLE, *outside, *dir(builtins)}
         resting = resting_on(lines, SAMPLE, apart)
-        kept = [line for line in lines if not _is_print(line) or loaded(line) & resting]
+        kept = [line for line in lines if not is_call_of(line, "print") or loaded(line) & resting]
         printed = {name for line in kept for one in _prints(line) for name in loaded(one)} - {"print"}
         charts = {n for n, one in file.imports.items() if one.module.partition(".")[0] in CHARTS}
         names = [name for line in kept for node in _plain_lines(line) for name in stored(node)]
@@ -118,9 +120,8 @@ class Pages:
         return body
 
 
-def _aliases(file: File) -> "set[str]":
-    """Name what a file calls Streamlit."""
-    return {name for name, bound in file.imports.items() if bound.module == STREAMLIT and not bound.name}
+def _is_streamlit(file: File) -> bool:
+    return UPLOADER in file.text and bool(aliases(file, STREAMLIT))
 
 
 def _clients(file: File) -> "set[str]":
@@ -137,18 +138,18 @@ def _uploader(tree: ast.AST) -> "ast.Call | None":
 def _whole(tree: ast.Module, asked: ast.Call) -> "list[ast.stmt]":
     """Give the page from above to below; a function that is the page stands where it is called."""
     inside = [d for d in tree.body if isinstance(d, ast.FunctionDef) and any(n is asked for n in ast.walk(d))]
-    body = list(_unguarded(tree.body))
+    body = list(unguarded(tree.body))
     if not inside:
         return body
     page = inside[0]
-    calls = [at for at, node in enumerate(body) if _calls(node, page.name)]
+    called = [at for at, node in enumerate(body) if is_call_of(node, page.name)]
     asks = page.args.args or page.args.kwonlyargs or any(isinstance(n, ast.Return) and n.value for n in ast.walk(page))
-    if len(calls) != 1 or asks:
+    if len(called) != 1 or asks:
         raise CannotWrite("the page is a function that is called with something, or gives something back")
     others = {name for node in body if node is not page for name in _named(node)}
     if bound(ast.Module(page.body, [])) & others:
         raise CannotWrite("the page's function has names that its file has, too")
-    at = calls[0]
+    at = called[0]
     return [node for node in (*body[:at], *page.body, *body[at + 1 :]) if node is not page]
 
 
@@ -158,26 +159,9 @@ def _named(node: ast.stmt) -> "set[str]":
     return {node.name} if inside else bound(node)  # type: ignore[attr-defined]
 
 
-def _unguarded(body: "Sequence[ast.stmt]") -> "Iterator[ast.stmt]":
-    for node in body:
-        if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
-            yield from node.body
-        else:
-            yield node
-
-
-def _calls(node: ast.stmt, name: str) -> bool:
-    call = node.value if isinstance(node, ast.Expr) else None
-    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == name
-
-
-def _is_print(node: ast.stmt) -> bool:
-    return _calls(node, "print")
-
-
 def _prints(node: ast.stmt) -> "Iterator[ast.stmt]":
     """Give the lines within a line that show something; a function shows nothing before it is called."""
-    if _is_print(node):
+    if is_call_of(node, "print"):
         yield node
     elif isinstance(node, (ast.If, ast.For, ast.With, ast.While)):
         for one in (*node.body, *getattr(node, "orelse", ())):

@@ -80,11 +80,12 @@ def _pages(tree: ast.Module) -> set[str]:
 def _defining(body: list[ast.stmt], pages: set[str]) -> list[ast.stmt]:
     """Keep what defines something, rests on nothing that is left out, and is not changed by what is left out."""
     lost = set(pages)
-    imported = {alias.asname or alias.name for node in body if isinstance(node, DEFINES[:2]) for alias in node.names}
+    imports = [node for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    imported = {(alias.asname or alias.name).partition(".")[0] for node in imports for alias in node.names}
     while True:
         kept = [node for node in body if _defines(node, lost)]
         left = [node for node in body if node not in kept]
-        now = lost | {name for node in left for name in _changed(node) - {one.partition(".")[0] for one in imported}}
+        now = lost | {name for node in left for name in _changed(node) - imported}
         if now == lost:
             return kept
         lost = now
